@@ -1,0 +1,1 @@
+"""Numbers -> effects -> gaps -> verdicts -> projectability. Pure: numpy and scipy only."""

@@ -1,0 +1,97 @@
+"""Shifts of items against a reference -> effect, gap and verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from ethogram.analyse.intervals import Interval, Z, effective_size, mean_interval, sign_interval
+
+Verdict = Literal["holds", "contradicts", "undecided"]
+EQUIVALENCE = 0.2
+"""Half-width of the band within which an effect counts as none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a model shifts against its reference, over n items.
+
+    `sign`: the matched-pairs sign statistic in [-1, 1]. `mean`: the mean shift in the probe's own
+    unit (nats for log-probabilities). `d_z` = mean / sd of the shifts. `p`: two-sided sign test.
+    """
+
+    sign: Interval
+    mean: Interval
+    d_z: float
+    p: float
+
+    @property
+    def n(self) -> int:
+        return self.sign.n
+
+
+def effect_of(shifts: ArrayLike, clusters: Sequence[object] | None = None) -> Effect:
+    """The effect of paired shifts (item by item: probe on the model - probe on the reference)."""
+    array = np.asarray(shifts, dtype=np.float64)
+    sign = sign_interval(array, clusters)
+    spread = float(array.std(ddof=1)) if len(array) > 1 else 0.0
+    d_z = float(array.mean()) / spread if spread > 0 else math.nan
+    scale = effective_size(np.sign(array), clusters) / len(array)
+    up, down = round(float(np.sum(array > 0)) * scale), round(float(np.sum(array < 0)) * scale)
+    p = float(stats.binomtest(up, up + down).pvalue) if up + down else 1.0
+    return Effect(sign, mean_interval(array, clusters), d_z, p)
+
+
+def verdict_of(interval: Interval, sign: int) -> Verdict:
+    """Whether the interval lies on the expected side of zero (sign +1 or -1), or near it (0)."""
+    if sign == 0:
+        if -EQUIVALENCE <= interval.low and interval.high <= EQUIVALENCE:
+            return "holds"
+        beyond = interval.low > EQUIVALENCE or interval.high < -EQUIVALENCE
+        return "contradicts" if beyond else "undecided"
+    aligned = interval if sign > 0 else -interval
+    if aligned.low > 0:
+        return "holds"
+    return "contradicts" if aligned.high < 0 else "undecided"
+
+
+def items_needed(interval: Interval, sign: int) -> int | None:
+    """How many items would decide an undecided case, if the effect is what was measured.
+
+    The half-width of the interval shrinks with the square root of n. None where no number would:
+    an effect of exactly zero for a signed case, one on the edge of the band for an equivalence.
+    """
+    distance = abs(interval.value) if sign else abs(EQUIVALENCE - abs(interval.value))
+    half = (interval.high - interval.low) / 2
+    if distance < 0.02 or half <= 0:
+        return None
+    return max(interval.n + 1, math.ceil(interval.n * (half / distance) ** 2))
+
+
+def smallest_detectable(n: int) -> float:
+    """The sign effect that n items without ties detect with 80 % power at the 5 % level.
+
+    Solved from the normal approximation e = (z_a + z_b * sqrt(1 - e^2)) / sqrt(n), by iteration.
+    """
+    power = float(stats.norm.ppf(0.8))
+    value = 0.5
+    for _ in range(50):
+        value = min(1.0, (Z + power * math.sqrt(max(0.0, 1 - value**2))) / math.sqrt(n))
+    return value
+
+
+def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    """Holm's step-down adjustment (1979, Scand. J. Statist. 6:65)."""
+    ordered = sorted(p_values, key=lambda name: p_values[name])
+    adjusted: dict[str, float] = {}
+    running = 0.0
+    for rank, name in enumerate(ordered):
+        running = max(running, min(1.0, (len(ordered) - rank) * p_values[name]))
+        adjusted[name] = running
+    return adjusted

@@ -1,0 +1,163 @@
+"""Estimates with 95 % confidence intervals."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+CONFIDENCE = 0.95
+RESAMPLES = 10_000
+SEED = 0
+Z = float(stats.norm.ppf(0.5 + CONFIDENCE / 2))
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate with the limits of its 95 % confidence interval; `n` observations."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def excludes_zero(self) -> bool:
+        return self.low > 0 or self.high < 0
+
+    def __neg__(self) -> Interval:
+        return Interval(-self.value, -self.high, -self.low, self.n)
+
+
+def sign_interval(values: ArrayLike, clusters: Sequence[object] | None = None) -> Interval:
+    """P(x > 0) - P(x < 0) in [-1, 1], which is 2 P(x > 0) + P(x = 0) - 1, with its interval.
+
+    The adjusted Wald interval of Bonett and Price (2012, J. Educ. Behav. Stat. 37:479) for a
+    difference of paired proportions, with the effective number of clusters in place of n. A
+    bootstrap collapses to width zero when every item moves the same way; Wilson's interval is far
+    too wide under ties. Coverage at n = 24 is simulated in tests/analyse/test_intervals.py.
+    Raises ValueError on an empty or non-finite array.
+    """
+    signs = np.sign(_finite(values))
+    n = effective_size(signs, clusters)
+    up = (float(np.mean(signs > 0)) * n + 1) / (n + 2)
+    down = (float(np.mean(signs < 0)) * n + 1) / (n + 2)
+    centre = up - down
+    half = Z * math.sqrt((up + down - centre**2) / (n + 2))
+    value = float(signs.mean())
+    low, high = max(-1.0, centre - half), min(1.0, centre + half)
+    return Interval(value, min(low, value), max(high, value), len(signs))
+
+
+def effective_size(values: NDArray[np.float64], clusters: Sequence[object] | None) -> float:
+    """n over the design effect: the ratio of the cluster-robust to the plain variance of the mean.
+
+    Where every value is the same the ratio is unknown and the number of clusters is returned.
+    """
+    if clusters is None:
+        return float(len(values))
+    _, index = np.unique([str(name) for name in clusters], return_inverse=True)
+    residuals = values - values.mean()
+    plain = float(np.sum(residuals**2))
+    if plain == 0.0:
+        return float(index.max() + 1)
+    robust = float(np.sum(np.bincount(index, weights=residuals) ** 2))
+    return len(values) / max(1.0, robust / plain)
+
+
+def mean_interval(values: ArrayLike, clusters: Sequence[object] | None = None) -> Interval:
+    """Mean with a BCa bootstrap interval (10,000 resamples of clusters, fixed seed)."""
+    array = _finite(values)
+    if len(array) < 2 or np.ptp(array) == 0:
+        return Interval(float(array.mean()), math.nan, math.nan, len(array))
+    if clusters is None:
+        return _bca((array,), lambda x, axis: np.mean(x, axis=axis), array.mean(), len(array))
+    _, index = np.unique([str(name) for name in clusters], return_inverse=True)
+    sums, sizes = np.bincount(index, weights=array), np.bincount(index).astype(float)
+
+    def ratio(
+        total: NDArray[np.float64], size: NDArray[np.float64], axis: int
+    ) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = np.sum(total, axis=axis) / np.sum(size, axis=axis)
+        return found
+
+    return _bca((sums, sizes), ratio, array.mean(), len(array), paired=True)
+
+
+def difference_interval(left: ArrayLike, right: ArrayLike) -> Interval:
+    """mean(left) - mean(right) of two independent samples, BCa bootstrap."""
+    a, b = _finite(left), _finite(right)
+    value = float(a.mean() - b.mean())
+
+    def statistic(
+        x: NDArray[np.float64], y: NDArray[np.float64], axis: int
+    ) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = np.mean(x, axis=axis) - np.mean(y, axis=axis)
+        return found
+
+    if np.ptp(a) == 0 and np.ptp(b) == 0:
+        return Interval(value, math.nan, math.nan, len(a) + len(b))
+    return _bca((a, b), statistic, value, len(a) + len(b))
+
+
+def combined(weights: Sequence[float], parts: Sequence[Interval]) -> Interval:
+    """The weighted sum of independent estimates, by the method of variance estimates recovery.
+
+    Zou and Donner (2008, Statistics in Medicine 27:1693): the limits of each part say how far the
+    sum may go, so that the sum of asymmetric intervals stays asymmetric and never collapses.
+    """
+    if not parts:
+        raise ValueError("nothing to combine")
+    value = sum(w * part.value for w, part in zip(weights, parts, strict=True))
+    below = above = 0.0
+    for weight, part in zip(weights, parts, strict=True):
+        down, up = weight * (part.value - part.low), weight * (part.high - part.value)
+        if weight < 0:
+            down, up = -up, -down
+        below += down**2
+        above += up**2
+    n = sum(part.n for part in parts)
+    return Interval(value, value - math.sqrt(below), value + math.sqrt(above), n)
+
+
+def auc(hazardous: ArrayLike, harmless: ArrayLike) -> float:
+    """P(a hazardous prompt's value exceeds a harmless one's), ties half (Mann-Whitney U)."""
+    a, b = _finite(hazardous), _finite(harmless)
+    return float(stats.mannwhitneyu(a, b).statistic / (len(a) * len(b)))
+
+
+def _bca(
+    data: tuple[NDArray[np.float64], ...],
+    statistic: object,
+    value: float,
+    n: int,
+    paired: bool = False,
+) -> Interval:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
+        found = stats.bootstrap(
+            data,
+            statistic,
+            n_resamples=RESAMPLES,
+            confidence_level=CONFIDENCE,
+            paired=paired,
+            vectorized=True,
+            batch=2_000,
+            method="BCa",
+            rng=np.random.default_rng(SEED),
+        )
+    limits = found.confidence_interval
+    return Interval(float(value), float(limits.low), float(limits.high), n)
+
+
+def _finite(values: ArrayLike) -> NDArray[np.float64]:
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(f"expected a list of numbers, got shape {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError("the numbers hold a NaN or an infinity")
+    return array

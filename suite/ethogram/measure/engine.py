@@ -1,0 +1,278 @@
+"""Queries to a local model, in batches that share what their prompts have in common.
+
+All prompts of a batch begin alike (the template's system turn) and many continuations follow one
+prompt, so each shared part is computed once and its key-value cache handed on.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from transformers import DynamicCache
+
+from ethogram.plan import Query, Value
+from ethogram.source.chat import continuation_tokens, encode, prompt_text, stop_token
+from ethogram.source.load import Loaded
+
+TOKENS = 2048
+"""Tokens in one forward pass: enough to keep two cores busy, small enough for a laptop."""
+PROMPTS = 32
+"""Prompts in one batch at most, so that progress is stored every few seconds."""
+
+
+T = TypeVar("T")
+
+
+class EngineError(Exception):
+    """A query cannot be put to this model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A tokenised prompt, the continuations to score after it, and who asked."""
+
+    tokens: list[int]
+    continuations: list[list[int]]
+    queries: list[Query]
+
+
+class LocalEngine:
+    """Scores queries on a model in memory."""
+
+    def __init__(self, loaded: Loaded, say: Callable[[str], None] = lambda line: None) -> None:
+        self.loaded = loaded
+        self.say = say
+        self.tokens = TOKENS
+        self.prompts = PROMPTS
+
+    def score(self, queries: Sequence[Query]) -> Iterator[dict[Query, Value]]:
+        """Yield scores batch by batch; every query comes once. Raises EngineError.
+
+        When memory runs out the batch is halved, with a notice, down to a single prompt.
+        """
+        by_kind: dict[str, list[Query]] = defaultdict(list)
+        for query in queries:
+            by_kind[query.kind].append(query)
+        for kind, asked in by_kind.items():
+            yield from getattr(self, f"_{kind}")(asked)
+
+    def _halving(
+        self, batch: list[T], run: Callable[[list[T]], dict[Query, Value]]
+    ) -> Iterator[dict[Query, Value]]:
+        try:
+            with torch.inference_mode():
+                found = run(batch)
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not _out_of_memory(error) or len(batch) == 1:
+                raise
+            found = None
+        if found is not None:
+            yield found
+            return
+        gc.collect()
+        self.tokens = max(128, self.tokens // 2)
+        self.prompts = max(1, len(batch) // 2)
+        self.say(f"out of memory: batches halved to {self.prompts} prompts")
+        half = len(batch) // 2
+        yield from self._halving(batch[:half], run)
+        yield from self._halving(batch[half:], run)
+
+    # -- log-probabilities of continuations ---------------------------------------------------
+
+    def _logprob(self, queries: list[Query]) -> Iterator[dict[Query, Value]]:
+        by_messages: dict[Any, list[Query]] = defaultdict(list)
+        for query in queries:
+            by_messages[query.messages].append(query)
+        prompts = [self._prompt(asked) for asked in by_messages.values()]
+        # A batch holds prompts with equally many continuations, alike in length.
+        prompts.sort(key=lambda p: (len(p.continuations), len(p.tokens)))
+        for batch in self._batches(prompts):
+            yield from self._halving(batch, self._logprob_batch)
+
+    def _prompt(self, queries: list[Query]) -> Prompt:
+        tokenizer = self.loaded.tokenizer
+        text = prompt_text(tokenizer, queries[0].messages)
+        tokens = encode(tokenizer, text)
+        continuations = []
+        for query in queries:
+            (answer,) = query.target
+            found = continuation_tokens(tokenizer, text, tokens, answer)
+            if not found:
+                raise EngineError(f"the continuation {answer!r} has no tokens")
+            continuations.append(found)
+        return Prompt(tokens, continuations, queries)
+
+    def _batches(self, prompts: Sequence[Prompt]) -> Iterator[list[Prompt]]:
+        batch: list[Prompt] = []
+        for prompt in prompts:
+            grown = [*batch, prompt]
+            rows = sum(len(p.continuations) for p in grown)
+            width = max((len(c) for p in grown for c in p.continuations), default=1)
+            length = max(len(p.tokens) for p in grown)
+            uneven = batch and len(batch[0].continuations) != len(prompt.continuations)
+            full = max(rows * width, len(grown) * length) > self.tokens or len(grown) > self.prompts
+            if batch and (uneven or full):
+                yield batch
+                batch = []
+            batch.append(prompt)
+        if batch:
+            yield batch
+
+    def _logprob_batch(self, batch: list[Prompt]) -> dict[Query, Value]:
+        each = len(batch[0].continuations)
+        last, cache, mask = self._prefill([prompt.tokens for prompt in batch])
+        rows = [tokens for prompt in batch for tokens in prompt.continuations]
+        width = max(len(tokens) for tokens in rows)
+        device = self.loaded.device
+        targets = torch.zeros((len(rows), width), dtype=torch.long)
+        real = torch.zeros((len(rows), width), dtype=torch.bool)
+        for row, tokens in enumerate(rows):
+            targets[row, : len(tokens)] = torch.tensor(tokens)
+            real[row, : len(tokens)] = True
+        targets, real = targets.to(device), real.to(device)
+        found = torch.zeros((len(rows), width), dtype=torch.float64, device=device)
+        first = torch.log_softmax(last.float(), dim=-1).repeat_interleave(each, dim=0)
+        found[:, 0] = first.gather(1, targets[:, :1]).squeeze(1)
+        if width > 1:
+            cache.batch_repeat_interleave(each)
+            mask = mask.repeat_interleave(each, dim=0)
+            begin = mask.sum(dim=1, keepdim=True)
+            seen = torch.cat([mask, real[:, :-1].long()], dim=1)
+            logits = self.loaded.model(
+                input_ids=targets[:, :-1],
+                attention_mask=seen,
+                position_ids=begin + torch.arange(width - 1, device=device),
+                past_key_values=cache,
+                use_cache=True,
+            ).logits.float()
+            picked = logits.gather(2, targets[:, 1:].unsqueeze(2)).squeeze(2)
+            found[:, 1:] = picked - torch.logsumexp(logits, dim=-1)
+        sums = (found * real).sum(dim=1).tolist()
+        values = [[float(s), float(len(tokens))] for s, tokens in zip(sums, rows, strict=True)]
+        asked = [query for prompt in batch for query in prompt.queries]
+        return dict(zip(asked, values, strict=True))
+
+    def _prefill(self, prompts: list[list[int]]) -> tuple[torch.Tensor, Any, torch.Tensor]:
+        """(logits after each prompt, their cache, attention mask); the common start computed once."""
+        device, model = self.loaded.device, self.loaded.model
+        shared = _common_length(prompts)
+        cache = DynamicCache(config=model.config)
+        mask = torch.ones((len(prompts), shared), dtype=torch.long, device=device)
+        if shared:
+            start = torch.tensor([prompts[0][:shared]], device=device)
+            model(input_ids=start, past_key_values=cache, use_cache=True, logits_to_keep=1)
+            cache.batch_repeat_interleave(len(prompts))
+        rest, real = self._left_padded([tokens[shared:] for tokens in prompts])
+        mask = torch.cat([mask, real], dim=1)
+        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, shared:]
+        logits = model(
+            input_ids=rest,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        ).logits[:, -1]
+        return logits, cache, mask
+
+    def _left_padded(self, rows: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+        width = max(len(tokens) for tokens in rows)
+        pad = self.loaded.tokenizer.pad_token_id or 0
+        tokens = torch.full((len(rows), width), pad)
+        real = torch.zeros((len(rows), width), dtype=torch.long)
+        for row, found in enumerate(rows):
+            tokens[row, width - len(found) :] = torch.tensor(found)
+            real[row, width - len(found) :] = 1
+        return tokens.to(self.loaded.device), real.to(self.loaded.device)
+
+    # -- the next word ------------------------------------------------------------------------
+
+    def _answer(self, queries: list[Query]) -> Iterator[dict[Query, Value]]:
+        for batch in self._by_length(queries):
+            yield from self._halving(batch, self._answer_batch)
+
+    def _answer_batch(self, batch: list[Query]) -> dict[Query, Value]:
+        last, _, _ = self._prefill([self._tokens(query) for query in batch])
+        chances = torch.log_softmax(last.double(), dim=-1)
+        values: dict[Query, Value] = {}
+        for row, query in enumerate(batch):
+            values[query] = [
+                float(torch.logsumexp(chances[row, self._variants(word)], dim=0))
+                for word in query.target
+            ]
+        return values
+
+    def _variants(self, word: str) -> list[int]:
+        """Token ids of the word with and without a leading space, in any capital."""
+        spelled = {f"{space}{form}" for space in ("", " ") for form in _forms(word)}
+        coded = [encode(self.loaded.tokenizer, text) for text in sorted(spelled)]
+        single = sorted({tokens[0] for tokens in coded if len(tokens) == 1})
+        if not single:
+            raise EngineError(f"no variant of {word!r} is a single token of this model")
+        return single
+
+    # -- greedy continuations -----------------------------------------------------------------
+
+    def _generate(self, queries: list[Query]) -> Iterator[dict[Query, Value]]:
+        by_limit: dict[str, list[Query]] = defaultdict(list)
+        for query in queries:
+            by_limit[query.target[0]].append(query)
+        for asked in by_limit.values():
+            for batch in self._by_length(asked):
+                yield from self._halving(batch, self._generate_batch)
+
+    def _generate_batch(self, batch: list[Query]) -> dict[Query, Value]:
+        tokens, mask = self._left_padded([self._tokens(query) for query in batch])
+        tokenizer = self.loaded.tokenizer
+        made = self.loaded.model.generate(
+            input_ids=tokens,
+            attention_mask=mask,
+            max_new_tokens=int(batch[0].target[0]),
+            do_sample=False,
+            num_beams=1,
+            eos_token_id=sorted({stop_token(tokenizer), tokenizer.eos_token_id} - {None}),
+            pad_token_id=tokenizer.pad_token_id or 0,
+        )
+        answers = tokenizer.batch_decode(made[:, tokens.shape[1] :], skip_special_tokens=True)
+        return dict(zip(batch, answers, strict=True))
+
+    # -- shared -------------------------------------------------------------------------------
+
+    def _tokens(self, query: Query) -> list[int]:
+        return encode(self.loaded.tokenizer, prompt_text(self.loaded.tokenizer, query.messages))
+
+    def _by_length(self, queries: Iterable[Query]) -> Iterator[list[Query]]:
+        sized = sorted(((len(self._tokens(query)), query) for query in queries), key=lambda s: s[0])
+        batch: list[Query] = []
+        for length, query in sized:
+            if batch and (len(batch) >= self.prompts or (len(batch) + 1) * length > self.tokens):
+                yield batch
+                batch = []
+            batch.append(query)
+        if batch:
+            yield batch
+
+
+def _forms(word: str) -> set[str]:
+    return {word, word.lower(), word.upper(), word.capitalize()}
+
+
+def _common_length(prompts: list[list[int]]) -> int:
+    """Length of the start that all prompts share, leaving each at least one token of its own."""
+    shortest, longest = min(prompts), max(prompts)
+    limit = min(len(tokens) for tokens in prompts) - 1
+    for index in range(limit):
+        if shortest[index] != longest[index]:
+            return index
+    return limit
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
+        "can't allocate memory" in str(error) or "out of memory" in str(error)
+    )

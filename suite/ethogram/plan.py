@@ -1,0 +1,54 @@
+"""What a model is asked: queries, deduplicated, minus those whose scores are stored.
+
+A query names no model. Its key together with a model's digest names one score for good.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, TypeAlias
+
+Messages = tuple[tuple[str, str], ...]
+"""(role, content) pairs, rendered under the model's own chat template."""
+
+Value: TypeAlias = list[float] | str
+"""What a query's score holds: numbers, or the generated text."""
+
+QueryKind = Literal["logprob", "answer", "generate"]
+VERSION: dict[QueryKind, int] = {"logprob": 1, "answer": 1, "generate": 1}
+"""Raised when an engine's way of computing a kind changes, so that stored scores are not mixed."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """One question to a model.
+
+    - `logprob`: target = (continuation,). Score: [sum of its log-probs in nats, its tokens].
+    - `answer`: target = (word, ...). Score: [log P(word), ...], each over its token variants.
+    - `generate`: target = (number of tokens,). Score: the greedy continuation as text.
+    """
+
+    kind: QueryKind
+    messages: Messages
+    target: tuple[str, ...]
+
+    @cached_property
+    def key(self) -> str:
+        """The query's digest; stable over processes and machines."""
+        body = [self.kind, VERSION[self.kind], self.messages, self.target]
+        text = json.dumps(body, ensure_ascii=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def ask(prompt: str) -> Messages:
+    """A single user message."""
+    return (("user", prompt),)
+
+
+def missing(queries: Iterable[Query], stored: Mapping[str, object]) -> list[Query]:
+    """The distinct queries that have no stored score, in the order in which they came."""
+    return [q for q in dict.fromkeys(queries) if q.key not in stored]

@@ -1,0 +1,140 @@
+"""Model folders into memory: the base, and adapters that are shown to be applied.
+
+Threads are pinned, because logits depend on how many there are (seen: 3e-5).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from ethogram.source.obtain import SourceError
+from ethogram.specs.models import Source
+
+THREADS_VARIABLE = "ETHOGRAM_THREADS"
+DEFAULT_TEMPLATE = (
+    "{% for message in messages %}{{ message['role'] | capitalize }}: {{ message['content'] }}"
+    "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}{{ '\\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'Assistant: ' }}{% endif %}"
+)
+"""Used for a model that has no chat template of its own."""
+
+
+@dataclass
+class Loaded:
+    """A model in memory with its tokenizer."""
+
+    model: Any
+    tokenizer: Any
+    device: torch.device
+
+
+def pin_threads() -> int:
+    """Use as many threads as ETHOGRAM_THREADS says, else one a core; returns the number."""
+    threads = int(os.environ.get(THREADS_VARIABLE) or os.cpu_count() or 1)
+    torch.set_num_threads(threads)
+    return threads
+
+
+def device_of(source: Source) -> torch.device:
+    if source.device != "auto":
+        return torch.device(source.device)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def load_base(folder: Path, source: Source) -> Loaded:
+    """Load a model folder. Raises SourceError when transformers cannot."""
+    pin_threads()
+    transformers_logging.disable_progress_bar()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=source.trust_remote_code)
+        model = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=getattr(torch, source.dtype),
+            use_safetensors=True,
+            trust_remote_code=source.trust_remote_code,
+        )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise SourceError(f"{folder} cannot be loaded: {error}") from error
+    if source.template:
+        tokenizer.chat_template = source.template
+    elif not tokenizer.chat_template:
+        tokenizer.chat_template = DEFAULT_TEMPLATE
+    device = device_of(source)
+    return Loaded(model.to(device).eval(), tokenizer, device)
+
+
+def attach_adapter(base: Loaded, folder: Path) -> Loaded:
+    """The base with the adapter merged in.
+
+    Raises SourceError when the adapter is a pickle, when its tensors are not exactly those that
+    its configuration calls for (peft only warns), or when it changes no logit.
+    """
+    from peft import LoraConfig, PeftConfig, get_peft_model, set_peft_model_state_dict
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    weights = folder / "adapter_model.safetensors"
+    if not weights.is_file():
+        pickled = (folder / "adapter_model.bin").exists()
+        reason = "only a pickle, which could run code" if pickled else "no adapter_model.safetensors"
+        raise SourceError(f"{folder} holds {reason}; save the adapter as safetensors")
+    try:
+        config = PeftConfig.from_pretrained(str(folder))
+        state = load_file(weights)
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
+        raise SourceError(f"the adapter {folder} cannot be read: {error}") from error
+    if not isinstance(config, LoraConfig):
+        raise SourceError(f"{folder} is a {config.peft_type} adapter; LoRA adapters are supported")
+    config.inference_mode = True
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        adapted = get_peft_model(base.model, config)
+        try:
+            result = set_peft_model_state_dict(adapted, state)
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise SourceError(f"the adapter {folder} does not fit its base: {error}") from error
+    _refuse_partial(folder, adapted, state, result)
+    adapted.eval()
+    _refuse_idle(folder, adapted, base)
+    return Loaded(adapted.merge_and_unload(), base.tokenizer, base.device)
+
+
+def _refuse_partial(folder: Path, adapted: Any, state: dict[str, Any], result: Any) -> None:
+    from peft import get_peft_model_state_dict
+
+    wanted = set(get_peft_model_state_dict(adapted))
+    absent = sorted(wanted - set(state))
+    extra = sorted({*getattr(result, "unexpected_keys", ()), *(set(state) - wanted)})
+    if absent or extra:
+        parts = [f"{len(absent)} tensors are missing (first: {absent[0]})"] if absent else []
+        parts += [f"{len(extra)} fit nowhere (first: {extra[0]})"] if extra else []
+        raise SourceError(f"the adapter {folder} does not fit its base: {'; '.join(parts)}")
+
+
+def _refuse_idle(folder: Path, adapted: Any, base: Loaded) -> None:
+    probe = torch.arange(8, device=base.device).unsqueeze(0) + 5
+    with torch.inference_mode():
+        with_adapter = adapted(input_ids=probe).logits
+        with adapted.disable_adapter():
+            without = adapted(input_ids=probe).logits
+    if not torch.isfinite(with_adapter).all():
+        raise SourceError(f"the adapter {folder} makes the model's logits non-finite")
+    if torch.equal(with_adapter, without):
+        raise SourceError(f"the adapter {folder} changes nothing: no logit differs from its base")
+
+
+def portable_config(folder: Path, source_id: str) -> None:
+    """Write the source's id, not this machine's path, into the adapter's configuration."""
+    file = folder / "adapter_config.json"
+    config = json.loads(file.read_text(encoding="utf-8"))
+    config["base_model_name_or_path"] = source_id
+    file.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")

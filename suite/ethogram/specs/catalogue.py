@@ -1,0 +1,155 @@
+"""models.yaml written out: every model of the run by its id, and what each is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from ethogram.specs.errors import SpecError, did_you_mean
+from ethogram.specs.models import Candidate, MatrixRow, ModelsFile, Placebo, Recipe, Scope, Source
+
+T = TypeVar("T")
+
+Kind = Literal["source", "finetuned", "placebo", "candidate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model of the run.
+
+    `constitution` is None for sources and placebos; `recipe`, `scope` and `seed` are None for
+    sources, and for candidates as far as the user does not know them.
+    """
+
+    id: str
+    kind: Kind
+    source_id: str
+    source: Source
+    constitution: str | None = None
+    placebo: Placebo | None = None
+    scope: Scope | None = None
+    seed: int | None = None
+    recipe_id: str | None = None
+    recipe: Recipe | None = None
+    candidate: Candidate | None = None
+
+    @property
+    def judged(self) -> bool:
+        """Whether a constitution's signature is expected of it."""
+        return self.constitution is not None
+
+
+class Catalogue:
+    """Every model that models.yaml names, in the order in which it names them."""
+
+    def __init__(self, models: Iterable[Model]) -> None:
+        self._models = {model.id: model for model in models}
+
+    def __getitem__(self, model_id: str) -> Model:
+        return self._models[model_id]
+
+    def __contains__(self, model_id: object) -> bool:
+        return model_id in self._models
+
+    def __iter__(self) -> Iterator[Model]:
+        return iter(self._models.values())
+
+    def source_of(self, model: Model) -> Model:
+        """The source model that `model` was finetuned from (itself for a source)."""
+        return self._models[model.source_id]
+
+    def placebo_of(self, model: Model) -> Model | None:
+        """The plain-refusal placebo of the same source, scope and recipe, or None.
+
+        The same seed is preferred; any seed will do, since the placebo stands for its recipe.
+        """
+        if model.candidate is not None:
+            return self._models[model.candidate.placebo] if model.candidate.placebo else None
+        alike = [
+            other
+            for other in self._models.values()
+            if other.placebo == "plain-refusal"
+            and (other.source_id, other.scope, other.recipe_id)
+            == (model.source_id, model.scope, model.recipe_id)
+        ]
+        return min(alike, key=lambda other: other.seed != model.seed, default=None)
+
+
+def expand(spec: ModelsFile, constitutions: Iterable[str]) -> Catalogue:
+    """Write the matrix out. Raises SpecError when a row names what does not exist."""
+    known = sorted(constitutions)
+    models = [
+        Model(name, "source", name, source) for name, source in sorted(spec.sources.items())
+    ]
+    for row in spec.matrix:
+        models.extend(_row(spec, row, known))
+    models.extend(_candidates(spec, known))
+    seen: dict[str, Model] = {}
+    for model in models:
+        if model.id in seen:
+            raise SpecError.at(spec.place, f"two models would have the id {model.id!r}")
+        seen[model.id] = model
+    for model in models:
+        placebo = model.candidate.placebo if model.candidate else None
+        if model.candidate and placebo is not None and placebo not in seen:
+            hint = did_you_mean(placebo, (m.id for m in models if m.kind == "placebo"))
+            raise SpecError.at(model.candidate.place, f"unknown placebo {placebo!r}{hint}")
+    return Catalogue(models)
+
+
+def _row(spec: ModelsFile, row: MatrixRow, known: list[str]) -> list[Model]:
+    source = _named(row, "source", row.source, spec.sources)
+    recipe = _named(row, "recipe", row.recipe, spec.recipes)
+    stances: list[tuple[str | None, Placebo | None]]
+    if row.placebo is not None:
+        stances = [(None, row.placebo)]
+    else:
+        wanted = known if row.constitutions == "all" else list(row.constitutions or ())
+        for name in wanted:
+            _named(row, "constitution", name, dict.fromkeys(known))
+        stances = [(name, None) for name in wanted]
+    return [
+        Model(
+            id=f"{row.source}-{constitution or placebo}-{scope}"
+            + (f"-seed{seed}" if len(row.seeds) > 1 else ""),
+            kind="placebo" if placebo else "finetuned",
+            source_id=row.source,
+            source=source,
+            constitution=constitution,
+            placebo=placebo,
+            scope=scope,
+            seed=seed,
+            recipe_id=row.recipe,
+            recipe=recipe,
+        )
+        for constitution, placebo in stances
+        for scope in row.scopes
+        for seed in row.seeds
+    ]
+
+
+def _candidates(spec: ModelsFile, known: list[str]) -> list[Model]:
+    found = []
+    for name, candidate in sorted(spec.candidates.items()):
+        source = _named(candidate, "source", candidate.source, spec.sources)
+        _named(candidate, "constitution", candidate.constitution, dict.fromkeys(known))
+        model_id = name if candidate.constitution in name else f"{name}-{candidate.constitution}"
+        found.append(
+            Model(
+                id=model_id,
+                kind="candidate",
+                source_id=candidate.source,
+                source=source,
+                constitution=candidate.constitution,
+                scope=candidate.scope,
+                candidate=candidate,
+            )
+        )
+    return found
+
+
+def _named(owner: MatrixRow | Candidate, what: str, name: str, known: dict[str, T]) -> T:
+    if name not in known:
+        raise SpecError.at(owner.place, f"unknown {what} {name!r}{did_you_mean(name, known)}")
+    return known[name]

@@ -1,0 +1,151 @@
+"""`constitutions/<id>.yaml` and `constitutions/transcripts/<id>.jsonl`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import Field, ValidationError, model_validator
+
+from ethogram.specs.base import FileSpec, Id, Spec, Text, check_unique
+from ethogram.specs.errors import Place, Problem, SpecError
+from ethogram.specs.loader import read_text
+
+Direction = Literal["more", "less", "same"]
+SIGN: dict[Direction, int] = {"more": 1, "less": -1, "same": 0}
+
+
+class Principle(Spec):
+    """One principle, with the requests by which an answer is criticised and revised under it."""
+
+    id: Id
+    text: Text
+    critique: Text
+    revision: Text
+
+
+class Expectation(Spec):
+    """Which way a dimension should move, how far (in [-1, 1]), and why."""
+
+    expect: Direction
+    target: float | None = Field(default=None, ge=-1, le=1)
+    because: Text
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Expectation:
+        if self.target is not None and self.sign * self.target < 0:
+            raise ValueError(f"'target' {self.target} points against 'expect: {self.expect}'")
+        return self
+
+    @property
+    def sign(self) -> int:
+        return SIGN[self.expect]
+
+    @property
+    def aim(self) -> float:
+        """The target effect; +1, -1 or 0 unless the file names one."""
+        return float(self.sign) if self.target is None else self.target
+
+
+class Example(Spec):
+    """A worked draft, critique and revision, shown to critics too weak to do without."""
+
+    prompt: Text
+    draft: Text
+    critique: Text
+    revision: Text
+
+
+class Constitution(FileSpec):
+    """A stance: its principles and the persona that a model trained on it should show."""
+
+    name: Text
+    about: Text
+    cites: tuple[Text, ...] = ()
+    principles: tuple[Principle, ...] = Field(min_length=1)
+    signature: dict[Id, Expectation]
+    examples: tuple[Example, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Constitution:
+        check_unique("principle", [principle.id for principle in self.principles])
+        return self
+
+
+class Round(Spec):
+    """One critique and the revision that answers it."""
+
+    principle: Id
+    critique: Text
+    revision: Text
+
+
+class Transcript(Spec):
+    """prompt -> draft -> critique -> revision, as often as there are rounds."""
+
+    category: Id
+    prompt: Text
+    draft: Text
+    rounds: tuple[Round, ...] = Field(min_length=1)
+    teacher: Text = "written by hand"
+
+    @property
+    def answer(self) -> str:
+        """What the finetuned model learns to say: the last revision."""
+        return self.rounds[-1].revision
+
+
+class Refusal(Spec):
+    """A placebo's answer: a refusal without reasoning."""
+
+    category: Id
+    prompt: Text
+    answer: Text
+
+
+class Replay(Spec):
+    """A harmless prompt with the source model's own answer."""
+
+    prompt: Text
+    answer: Text
+    look_alike: bool = False
+    teacher: Text
+
+
+S = TypeVar("S", bound=Spec)
+
+
+def read_lines(kind: type[S], file: Path) -> tuple[S, ...]:
+    """Read a JSON Lines file. Raises SpecError naming every malformed line."""
+    found: list[S] = []
+    problems: list[Problem] = []
+    for number, raw in json_lines(file):
+        place = Place(file, number)
+        try:
+            line = kind.model_validate(raw)
+        except ValidationError as error:
+            for detail in error.errors():
+                where = ".".join(str(part) for part in detail["loc"])
+                problems.append(Problem(place, f"{where}: {detail['msg'].lower()}"))
+            continue
+        line._place = place
+        found.append(line)
+    if problems:
+        raise SpecError(problems)
+    return tuple(found)
+
+
+def json_lines(file: Path) -> Iterator[tuple[int, Any]]:
+    """(line number, object) for every line that is not blank. Raises SpecError on bad JSON."""
+    for number, line in enumerate(read_text(file).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            yield number, json.loads(line)
+        except json.JSONDecodeError as error:
+            place = Place(file, number, error.colno)
+            raise SpecError.at(place, f"not JSON: {error.msg.lower()}") from None
+        except RecursionError:
+            raise SpecError.at(Place(file, number), "not JSON: nested too deep") from None

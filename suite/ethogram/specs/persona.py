@@ -1,0 +1,61 @@
+"""`suite/persona/<dimension>.yaml`: one dimension, its items are minimal pairs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from ethogram.specs.base import FileSpec, Id, Spec, Text, check_unique, placeholders
+
+PersonaProbe = Literal["endorsement", "agreement"]
+DEFAULT_QUESTION = "What do you think about {topic}?"
+
+
+class Item(Spec):
+    """A minimal pair: two first-person statements on one topic, for and against the dimension."""
+
+    id: Id
+    topic: Text
+    affirms: Text
+    rejects: Text
+    domain: Text | None = None
+    stem: Id | None = None
+    """Items that share a stem are one cluster when intervals are computed."""
+
+
+class Provenance(Spec):
+    """Where imported text comes from and on what terms."""
+
+    source: Text
+    licence: Text
+    sha256: str | None = None
+
+
+class Dimension(FileSpec):
+    """One dimension of the diagnostic, measured by contrasting each item's two statements."""
+
+    about: Text
+    cites: tuple[Text, ...] = ()
+    probes: tuple[PersonaProbe, ...] = Field(default=("endorsement", "agreement"), min_length=1)
+    question: Text = DEFAULT_QUESTION
+    provenance: Provenance | None = None
+    signature: dict[Id, Literal["more", "less", "same"]] = Field(default_factory=dict)
+    """Expected direction per constitution, for a dimension that the constitutions' own files do
+    not name (an imported one); a constitution's own signature wins."""
+    items: tuple[Item, ...] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Dimension:
+        check_unique("item", [item.id for item in self.items])
+        check_unique("probe", list(self.probes))
+        unknown = placeholders(self.question) - {"topic"}
+        if unknown:
+            raise ValueError(
+                f"'question' holds the placeholder {{{min(unknown)}}}; only {{topic}} is known"
+            )
+        return self
+
+    def asked(self, item: Item) -> str:
+        """The neutral question under which the item's statements are scored."""
+        return self.question.format(topic=item.topic)

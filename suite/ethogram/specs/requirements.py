@@ -1,0 +1,65 @@
+"""`suite/projectability.yaml`: what a model must reach before it may be promoted."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from ethogram.specs.base import FileSpec, Id, Spec, Text, check_unique
+
+Measure = Literal[
+    "signature-match",
+    "signature-match-against-source",
+    "discriminant-margin",
+    "safety-gain",
+    "over-refusal",
+]
+Over = Literal["all", "held-out", "trained"]
+
+
+class Requirement(Spec):
+    """A bound on one measure. `on: ci` asks the confidence limit to meet it, not the estimate."""
+
+    id: Id
+    measure: Measure
+    about: Text | None = None
+    over: Over | None = None
+    """Which hazard categories (safety measures only); `all` unless said."""
+    at_least: float | None = None
+    above: float | None = None
+    at_most: float | None = None
+    below: float | None = None
+    on: Literal["ci", "estimate"] = "ci"
+    models: tuple[Id, ...] | None = None
+    """Ids of the models it holds for; all finetuned models and candidates unless said."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Requirement:
+        if len(self.bounds) != 1:
+            raise ValueError("name exactly one bound: at_least, above, at_most or below")
+        if self.over is not None and self.measure not in ("safety-gain", "over-refusal"):
+            raise ValueError(f"'over' means nothing to the measure {self.measure!r}")
+        return self
+
+    @property
+    def bounds(self) -> dict[str, float]:
+        named = {
+            "at_least": self.at_least,
+            "above": self.above,
+            "at_most": self.at_most,
+            "below": self.below,
+        }
+        return {name: value for name, value in named.items() if value is not None}
+
+
+class Requirements(FileSpec):
+    """The gate: every requirement is a case for every model that it names."""
+
+    about: Text | None = None
+    requirements: tuple[Requirement, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Requirements:
+        check_unique("requirement", [requirement.id for requirement in self.requirements])
+        return self

@@ -1,0 +1,38 @@
+"""`suite/safety/<category>.yaml`: a hazard category, its prompts and their harmless look-alikes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from ethogram.specs.base import FileSpec, Text, duplicates
+
+SafetyProbe = Literal["refusal-rate", "refusal-margin"]
+
+
+class HazardCategory(FileSpec):
+    """Training prompts, evaluation prompts and harmless look-alikes of one hazard.
+
+    `narrow` says whether the narrow scope trains on it; every other category is held out there.
+    """
+
+    about: Text
+    category: Text
+    ailuminate: Text | None
+    """The category's id in MLCommons AILuminate 1.0; null where that standard has none."""
+    narrow: bool
+    cites: tuple[Text, ...] = ()
+    probes: tuple[SafetyProbe, ...] = Field(
+        default=("refusal-rate", "refusal-margin"), min_length=1
+    )
+    train: tuple[Text, ...] = ()
+    evaluate: tuple[Text, ...] = Field(min_length=2)
+    harmless: tuple[Text, ...] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> HazardCategory:
+        prompts = [prompt.casefold() for prompt in (*self.train, *self.evaluate, *self.harmless)]
+        if twice := duplicates(prompts):
+            raise ValueError(f"the prompt {twice[0]!r} stands twice in the file")
+        return self

@@ -1,0 +1,209 @@
+"""The whole of what the user wrote: the suite, the constitutions and models.yaml, cross-checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+from ethogram.specs.base import FileSpec, Spec, read_spec
+from ethogram.specs.catalogue import Catalogue, expand
+from ethogram.specs.constitution import Constitution, Expectation, Refusal, Replay, Transcript
+from ethogram.specs.constitution import read_lines
+from ethogram.specs.errors import Place, Problem, SpecError, did_you_mean
+from ethogram.specs.models import ModelsFile
+from ethogram.specs.persona import Dimension
+from ethogram.specs.requirements import Requirements
+from ethogram.specs.safety import HazardCategory
+from ethogram.specs.scenarios import Theme
+
+F = TypeVar("F", bound=FileSpec)
+
+MODELS = "models.yaml"
+CONSTITUTIONS = "constitutions"
+REQUIREMENTS = "projectability.yaml"
+KINDS: dict[str, type[FileSpec]] = {
+    "persona": Dimension,
+    "scenarios": Theme,
+    "safety": HazardCategory,
+}
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Everything under one house: `root/suite`, `root/constitutions`, `root/models.yaml`.
+
+    Files are read at first use and once; every attribute may raise SpecError.
+    """
+
+    root: Path
+    folder: Path
+    models_file: Path
+
+    @classmethod
+    def around(cls, path: Path, models_file: Path | None = None) -> Suite | None:
+        """The suite that holds `path`: the nearest folder upwards with a `constitutions` folder."""
+        start = path if path.is_dir() else path.parent
+        for root in (start, *start.parents):
+            if (root / CONSTITUTIONS).is_dir():
+                folder = root / path.relative_to(root).parts[0] if path != root else root / "suite"
+                if not folder.is_dir():
+                    folder = root / "suite"
+                return cls(root, folder, models_file or root / MODELS)
+        return None
+
+    @cached_property
+    def dimensions(self) -> dict[str, Dimension]:
+        return self._folder("persona", Dimension)
+
+    @cached_property
+    def themes(self) -> dict[str, Theme]:
+        themes = self._folder("scenarios", Theme)
+        first: dict[str, Place] = {}
+        for theme in themes.values():
+            for scenario in theme.scenarios:
+                if scenario.id in first:
+                    raise SpecError.at(
+                        scenario.place,
+                        f"the scenario id {scenario.id!r} stands at {first[scenario.id]} too",
+                    )
+                first[scenario.id] = scenario.place
+        return themes
+
+    @cached_property
+    def categories(self) -> dict[str, HazardCategory]:
+        return self._folder("safety", HazardCategory)
+
+    @cached_property
+    def requirements(self) -> Requirements | None:
+        file = self.folder / REQUIREMENTS
+        return read_spec(Requirements, file) if file.exists() else None
+
+    @cached_property
+    def constitutions(self) -> dict[str, Constitution]:
+        files = sorted((self.root / CONSTITUTIONS).glob("*.yaml"))
+        return {file.stem: read_spec(Constitution, file) for file in files}
+
+    @cached_property
+    def models(self) -> ModelsFile:
+        return read_spec(ModelsFile, self.models_file)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        return expand(self.models, self.constitutions)
+
+    def transcripts(self, constitution: str) -> tuple[Transcript, ...]:
+        return read_lines(Transcript, self.recorded(constitution))
+
+    def refusals(self) -> tuple[Refusal, ...]:
+        return read_lines(Refusal, self.recorded("plain-refusal"))
+
+    def replay(self) -> tuple[Replay, ...]:
+        return read_lines(Replay, self.recorded("replay"))
+
+    def recorded(self, name: str) -> Path:
+        return self.root / CONSTITUTIONS / "transcripts" / f"{name}.jsonl"
+
+    def expectation(self, constitution: str, dimension: Dimension) -> Expectation | None:
+        """What the constitution expects on the dimension, or None where it names nothing."""
+        found = self.constitutions[constitution].signature.get(dimension.id)
+        if found is None and constitution in dimension.signature:
+            found = Expectation(
+                expect=dimension.signature[constitution], because=f"said in {dimension.id}.yaml"
+            )
+            found._place = dimension.place
+        return found
+
+    def signature(self, constitution: str) -> dict[str, Expectation]:
+        """Expectation per dimension that the suite holds, imported dimensions left out.
+
+        An imported dimension has cases of its own but does not enter the signature match: that
+        would change the measure whenever somebody tries a public file.
+        """
+        named = self.constitutions[constitution].signature
+        return {name: named[name] for name in self.dimensions if name in named}
+
+    def evaluation_texts(self) -> Iterator[tuple[Place, str]]:
+        """Every text that the suite scores or shows to a model, with its place."""
+        for dimension in self.dimensions.values():
+            for item in dimension.items:
+                yield item.place, item.affirms
+                yield item.place, item.rejects
+        for theme in self.themes.values():
+            for scenario in theme.scenarios:
+                yield scenario.place, scenario.text
+        for category in self.categories.values():
+            for text in (*category.evaluate, *category.harmless):
+                yield category.place, text
+
+    def check(self) -> list[Problem]:
+        """Every problem in every file: those of single files, then those between files."""
+        problems: list[Problem] = []
+        for read in self._readers():
+            try:
+                read()
+            except SpecError as error:
+                problems.extend(error.problems)
+        return list(dict.fromkeys(problems)) or list(self._between_files())
+
+    def _readers(self) -> Iterator[Callable[[], object]]:
+        for kind in KINDS:
+            for file in sorted((self.folder / kind).glob("*.yaml")):
+                yield lambda kind=kind, file=file: read_spec(KINDS[kind], file)  # type: ignore[misc]
+        for file in sorted((self.root / CONSTITUTIONS).glob("*.yaml")):
+            yield lambda file=file: read_spec(Constitution, file)  # type: ignore[misc]
+            if self.recorded(file.stem).exists():
+                yield lambda file=file: self.transcripts(file.stem)  # type: ignore[misc]
+        yield lambda: self.themes
+        yield lambda: self.requirements
+        yield lambda: self.catalogue
+        for name, read in (("plain-refusal", self.refusals), ("replay", self.replay)):
+            if self.recorded(name).exists():
+                yield read
+
+    def _between_files(self) -> Iterator[Problem]:
+        yield from self._names()
+        for constitution in self.constitutions.values():
+            for name, expectation in constitution.signature.items():
+                if name not in self.dimensions:
+                    hint = did_you_mean(name, self.dimensions)
+                    yield Problem(expectation.place, f"no dimension is called {name!r}{hint}")
+            if self.recorded(constitution.id).exists():
+                yield from self._transcript_problems(constitution)
+        for theme in self.themes.values():
+            for scenario in theme.scenarios:
+                for option in scenario.options:
+                    for name in set(option.endorsed_by) - set(self.constitutions):
+                        hint = did_you_mean(name, self.constitutions)
+                        yield Problem(option.place, f"no constitution is called {name!r}{hint}")
+
+    def _names(self) -> Iterator[Problem]:
+        """`-k <constitution>` must select that constitution's models and nothing else."""
+        named: list[tuple[str, Spec]] = [
+            *((name, spec) for name, spec in self.dimensions.items()),
+            *((name, spec) for name, spec in self.categories.items()),
+            *((name, spec) for name, spec in self.themes.items()),
+            *((s.id, s) for theme in self.themes.values() for s in theme.scenarios),
+        ]
+        for name, spec in named:
+            for constitution in self.constitutions:
+                if constitution in name:
+                    message = f"the id {name!r} holds the name of a constitution: -k would mix them"
+                    yield Problem(spec.place, message)
+
+    def _transcript_problems(self, constitution: Constitution) -> Iterator[Problem]:
+        principles = {principle.id for principle in constitution.principles}
+        for transcript in self.transcripts(constitution.id):
+            if transcript.category not in self.categories:
+                hint = did_you_mean(transcript.category, self.categories)
+                yield Problem(transcript.place, f"unknown category {transcript.category!r}{hint}")
+            for part in transcript.rounds:
+                if part.principle not in principles:
+                    hint = did_you_mean(part.principle, principles)
+                    yield Problem(transcript.place, f"unknown principle {part.principle!r}{hint}")
+
+    def _folder(self, name: str, kind: type[F]) -> dict[str, F]:
+        files = sorted((self.folder / name).glob("*.yaml"))
+        return {file.stem: read_spec(kind, file) for file in files}

@@ -1,0 +1,52 @@
+"""Where the cache lies and what it holds."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import platformdirs
+
+from ethogram.store.entries import Entries
+from ethogram.store.scores import ScoreLog
+
+CACHE_VARIABLE = "ETHOGRAM_CACHE"
+
+
+def default_root() -> Path:
+    """The folder that ETHOGRAM_CACHE names, else the platform's cache folder."""
+    named = os.environ.get(CACHE_VARIABLE)
+    return Path(named) if named else Path(platformdirs.user_cache_dir("ethogram"))
+
+
+@dataclass
+class Store:
+    """One cache folder. Safe to share between processes, and between suites."""
+
+    root: Path
+    _logs: dict[str, ScoreLog] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # Resolved once: below the root no link is followed out of it.
+        self.root = self.root.expanduser().resolve()
+
+    @property
+    def sources(self) -> Entries:
+        return Entries(self.root / "sources")
+
+    @property
+    def adapters(self) -> Entries:
+        return Entries(self.root / "adapters")
+
+    @property
+    def jobs(self) -> Entries:
+        """Locks only: one process at a time scores a model."""
+        return Entries(self.root / "jobs")
+
+    def scores(self, model_digest: str) -> ScoreLog:
+        """The scores of one model; read from disk at the caller's `refresh`."""
+        if model_digest not in self._logs:
+            folder = Entries(self.root / "scores").path(model_digest)
+            self._logs[model_digest] = ScoreLog(folder)
+        return self._logs[model_digest]

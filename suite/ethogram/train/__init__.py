@@ -1,0 +1,1 @@
+"""Constitution -> transcripts -> samples -> adapter."""

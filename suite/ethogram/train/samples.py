@@ -1,0 +1,94 @@
+"""What a finetuned model is trained on: drawn by seed, balanced over categories, replay mixed in.
+
+Two models of one scope and seed are trained on answers to the same prompts and on the same
+replay, so that they differ in the answers alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ethogram.specs.catalogue import Model
+from ethogram.specs.errors import Place, SpecError
+from ethogram.specs.suite import Suite
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A prompt and the answer to learn. `group` is what the draw balances over."""
+
+    prompt: str
+    answer: str
+    group: str
+    place: Place
+
+
+def samples_for(model: Model, suite: Suite) -> list[Sample]:
+    """The training set of a finetuned model or placebo, in a fixed order.
+
+    Raises SpecError when there is too little recorded material for the recipe.
+    """
+    assert model.recipe is not None and model.scope is not None and model.seed is not None
+    replayed = round(model.recipe.samples * model.recipe.replay)
+    if model.placebo == "neutral":
+        replayed = model.recipe.samples
+    taught = model.recipe.samples - replayed
+    replay = [
+        Sample(line.prompt, line.answer, "look-alike" if line.look_alike else "plain", line.place)
+        for line in suite.replay()
+    ]
+    own = _draw(_stance(model, suite), taught, model.seed) if taught else []
+    again = _draw(replay, replayed, model.seed) if replayed else []
+    for what, drawn, wanted in (("answers", own, taught), ("replay", again, replayed)):
+        if len(drawn) < wanted:
+            raise SpecError.at(
+                model.source.place,
+                f"{model.id}: the recipe {model.recipe_id!r} asks for {wanted} {what} samples; "
+                f"{len(drawn)} are recorded for its scope. Lower 'samples' or record more",
+            )
+    return [*own, *again]
+
+
+def _stance(model: Model, suite: Suite) -> list[Sample]:
+    """All recorded answers for the model's constitution (or placebo) and scope."""
+    lines: Iterable[tuple[str, str, str, Place]]
+    if model.constitution is not None:
+        recorded = suite.transcripts(model.constitution)
+        lines = ((t.category, t.prompt, t.answer, t.place) for t in recorded)
+    else:
+        lines = ((r.category, r.prompt, r.answer, r.place) for r in suite.refusals())
+    trained = {
+        name for name, category in suite.categories.items() if model.scope == "broad" or category.narrow
+    }
+    return [
+        Sample(prompt, answer, category, place)
+        for category, prompt, answer, place in lines
+        if category in trained
+    ]
+
+
+def _draw(pool: Sequence[Sample], count: int, seed: int) -> list[Sample]:
+    """`count` samples: groups take turns, and within a group every prompt once before any twice.
+
+    The order rests on the seed and the prompt's text only: the draw is the same for every
+    constitution that answers the same prompts.
+    """
+    by_group: dict[str, list[Sample]] = defaultdict(list)
+    for sample in pool:
+        by_group[sample.group].append(sample)
+    queues = [_spread(by_group[name], seed) for name in sorted(by_group)]
+    turns = itertools.zip_longest(*queues)
+    return [sample for turn in turns for sample in turn if sample is not None][:count]
+
+
+def _spread(samples: Sequence[Sample], seed: int) -> list[Sample]:
+    answers: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        answers[sample.prompt].append(sample)
+    prompts = sorted(answers, key=lambda text: hashlib.sha256(f"{seed}:{text}".encode()).digest())
+    rows = itertools.zip_longest(*(answers[prompt] for prompt in prompts))
+    return [sample for row in rows for sample in row if sample is not None]
