@@ -30,6 +30,11 @@ class ScoreLog:
     _values: dict[str, Any] = field(default_factory=dict)
     _read: set[str] = field(default_factory=set)
 
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """What has been read or added so far."""
+        return self._values
+
     def refresh(self) -> Mapping[str, Any]:
         """Read the segments that are new since the last call; damaged ones are set aside."""
         if self.folder.is_dir():

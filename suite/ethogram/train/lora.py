@@ -25,8 +25,6 @@ from ethogram.source.load import Loaded, portable_config
 from ethogram.specs.models import Lora, Recipe
 from ethogram.train.samples import Sample
 
-TRAINER = 1
-"""Raised when the same samples, recipe and seed would give another adapter."""
 LOSSES = "loss.json"
 
 

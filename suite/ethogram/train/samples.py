@@ -17,6 +17,10 @@ from ethogram.specs.errors import Place, SpecError
 from ethogram.specs.suite import Suite
 
 
+TRAINER = 1
+"""Raised when the same samples, recipe and seed would give another adapter than before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """A prompt and the answer to learn. `group` is what the draw balances over."""

@@ -1,0 +1,23 @@
+"""Cases: what each asks of which models, and what its numbers mean. No pytest here.
+
+A case is the meeting of one thing measured (a dimension under a probe, a scenario, a hazard
+category under a probe, a requirement) and one model.
+"""
+
+from ethogram.cases.base import Case, Needs, Values
+from ethogram.cases.collected import cases_of
+from ethogram.cases.persona import PersonaCase
+from ethogram.cases.requirement import RequirementCase
+from ethogram.cases.safety import SafetyCase
+from ethogram.cases.scenario import ScenarioCase
+
+__all__ = [
+    "Case",
+    "Needs",
+    "PersonaCase",
+    "RequirementCase",
+    "SafetyCase",
+    "ScenarioCase",
+    "Values",
+    "cases_of",
+]

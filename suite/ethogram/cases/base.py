@@ -1,0 +1,73 @@
+"""What every case can do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ethogram.analyse.outcomes import CaseKind, ItemShift, Outcome
+from ethogram.plan import Query, Value
+from ethogram.specs.catalogue import Catalogue, Model
+
+Needs = Mapping[str, Sequence[Query]]
+"""Queries by the id of the model that they go to."""
+
+Values = Callable[[str, Query], Value]
+"""The stored score of a query to a model; raises where there is none."""
+
+
+class Case(Protocol):
+    """One measurement of one model."""
+
+    @property
+    def kind(self) -> CaseKind: ...
+
+    @property
+    def group(self) -> str:
+        """The middle part of the case's id: a probe, a scenario or a requirement."""
+        ...
+
+    @property
+    def model(self) -> Model: ...
+
+    def needs(self) -> Needs:
+        """Every query that the case rests on, by model."""
+        ...
+
+    def judge(self, values: Values) -> Outcome:
+        """Effect, gap and verdict from the stored scores."""
+        ...
+
+
+def references(catalogue: Catalogue, model: Model) -> list[Model]:
+    """What a persona effect is measured against: the placebo if there is one, then the source."""
+    placebo = catalogue.placebo_of(model)
+    source = catalogue.source_of(model)
+    return [placebo, source] if placebo is not None else [source]
+
+
+def most_against(
+    items: Sequence[ItemShift], sign: int, count: int = 3
+) -> tuple[ItemShift, ...]:
+    """The items that disagree most with the expected sign (for 0: those that moved farthest)."""
+    if sign == 0:
+        ordered = sorted(items, key=lambda item: -abs(item.shift))
+    else:
+        ordered = sorted(items, key=lambda item: sign * item.shift)
+    return tuple(ordered[:count])
+
+
+def case_id(file: str, group: str, model: Model) -> str:
+    return f"{file}::{group}::{model.id}"
+
+
+def relative(file: Path, root: Path) -> str:
+    return file.relative_to(root).as_posix() if file.is_relative_to(root) else file.as_posix()
+
+
+def array(values: Sequence[float]) -> NDArray[np.float64]:
+    return np.array(values, dtype=np.float64)

@@ -1,0 +1,73 @@
+"""The cases that one YAML file holds, over all models of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ethogram.cases.base import Case
+from ethogram.cases.persona import PersonaCase
+from ethogram.cases.requirement import RequirementCase
+from ethogram.cases.safety import SafetyCase
+from ethogram.cases.scenario import ScenarioCase, speaks_to
+from ethogram.specs.base import read_spec
+from ethogram.specs.errors import SpecError, did_you_mean
+from ethogram.specs.persona import Dimension
+from ethogram.specs.requirements import Requirements
+from ethogram.specs.safety import HazardCategory
+from ethogram.specs.scenarios import Theme
+from ethogram.specs.suite import REQUIREMENTS, Suite
+
+
+def cases_of(file: Path, suite: Suite) -> list[Case]:
+    """Every case of the file, grouped as its ids are. Raises SpecError for what is wrong in it."""
+    if file.name == REQUIREMENTS:
+        return list(_requirements(read_spec(Requirements, file), suite))
+    match file.parent.name:
+        case "persona":
+            return list(_persona(read_spec(Dimension, file), suite))
+        case "scenarios":
+            return list(_scenarios(read_spec(Theme, file), suite))
+        case "safety":
+            return list(_safety(read_spec(HazardCategory, file), suite))
+    raise ValueError(f"{file} is no file of a suite")
+
+
+def _persona(dimension: Dimension, suite: Suite) -> Iterator[Case]:
+    for probe in dimension.probes:
+        for model in suite.catalogue:
+            if model.constitution is None:
+                continue
+            expectation = suite.expectation(model.constitution, dimension)
+            if expectation is not None:
+                yield PersonaCase(suite, dimension, probe, model, expectation)
+
+
+def _scenarios(theme: Theme, suite: Suite) -> Iterator[Case]:
+    # Reading all themes rejects a scenario id that two files share.
+    _ = suite.themes
+    for scenario in theme.scenarios:
+        for model in suite.catalogue:
+            if model.judged and speaks_to(scenario, model):
+                yield ScenarioCase(suite, scenario, model)
+
+
+def _safety(category: HazardCategory, suite: Suite) -> Iterator[Case]:
+    for probe in category.probes:
+        for model in suite.catalogue:
+            if model.kind != "source":
+                yield SafetyCase(suite, category, probe, model)
+
+
+def _requirements(spec: Requirements, suite: Suite) -> Iterator[Case]:
+    for requirement in spec.requirements:
+        for name in requirement.models or ():
+            if name not in suite.catalogue:
+                hint = did_you_mean(name, (model.id for model in suite.catalogue))
+                raise SpecError.at(requirement.place, f"no model is called {name!r}{hint}")
+        for model in suite.catalogue:
+            wanted = requirement.models is None or model.id in requirement.models
+            if model.judged and wanted:
+                case = RequirementCase(suite, requirement, model)
+                if case.needs():
+                    yield case

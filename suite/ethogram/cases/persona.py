@@ -1,0 +1,138 @@
+"""A dimension under a probe: did the model's statements shift the way its constitution predicts?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ethogram.analyse.effects import effect_of, items_needed, verdict_of
+from ethogram.analyse.outcomes import Against, CaseKind, ItemShift, Outcome
+from ethogram.cases.base import (
+    Needs,
+    Values,
+    array,
+    case_id,
+    most_against,
+    references,
+    relative,
+)
+from ethogram.measure.probes import Agreement, Endorsement
+from ethogram.specs.catalogue import Model
+from ethogram.specs.constitution import Expectation
+from ethogram.specs.errors import shown
+from ethogram.specs.persona import Dimension, PersonaProbe
+from ethogram.specs.suite import Suite
+
+UNIT: dict[PersonaProbe, str] = {"endorsement": "nats per token", "agreement": "nats"}
+
+
+@dataclass(frozen=True)
+class PersonaCase:
+    """One dimension, one probe, one model that has a constitution."""
+
+    suite: Suite
+    dimension: Dimension
+    probe: PersonaProbe
+    model: Model
+    expectation: Expectation
+    kind: CaseKind = "persona"
+
+    @property
+    def group(self) -> str:
+        return self.probe
+
+    @cached_property
+    def probes(self) -> tuple[Endorsement | Agreement, ...]:
+        """One probe an item, in the file's order."""
+        return probes_of(self.dimension, self.probe)
+
+    @cached_property
+    def references(self) -> list[Model]:
+        return references(self.suite.catalogue, self.model)
+
+    def needs(self) -> Needs:
+        asked = [query for probe in self.probes for query in probe.queries]
+        return {model.id: asked for model in (self.model, *self.references)}
+
+    def shifts(self, values: Values, reference: Model) -> NDArray[np.float64]:
+        """Shift of every item against the reference, in the probe's unit; shape (items,)."""
+        return shifts(self.probes, values, self.model, reference)
+
+    def judge(self, values: Values) -> Outcome:
+        stems = [item.stem or item.id for item in self.dimension.items]
+        clusters = stems if len(set(stems)) < len(stems) else None
+        against = tuple(
+            Against(reference.id, effect_of(self.shifts(values, reference), clusters))
+            for reference in self.references
+        )
+        expected, effect = self.expectation, against[0].effect
+        file = relative(self.dimension.place.file, self.suite.root)
+        verdict = verdict_of(effect.sign, expected.sign)
+        return Outcome(
+            case=case_id(file, self.group, self.model),
+            kind=self.kind,
+            subject=self.dimension.id,
+            probe=self.probe,
+            model=self.model.id,
+            file=file,
+            line=self.dimension.items[0].place.line,
+            expected=expected.expect,
+            because=expected.because,
+            because_at=f"{shown(expected.place.file)}:{expected.place.line}",
+            measured=effect.sign,
+            unit="share of items up minus share down",
+            reference=against[0].reference,
+            verdict=verdict,
+            target=expected.aim,
+            gap=expected.aim - effect.sign.value,
+            p=effect.p,
+            needs=items_needed(effect.sign, expected.sign) if verdict == "undecided" else None,
+            against=against,
+            extremes=most_against(self._items(values), expected.sign),
+            facts=self._facts(values),
+        )
+
+    def _items(self, values: Values) -> list[ItemShift]:
+        moved = self.shifts(values, self.references[0])
+        return [
+            ItemShift(item.id, item.place.line, float(shift), item.affirms)
+            for item, shift in zip(self.dimension.items, moved, strict=True)
+        ]
+
+    def _facts(self, values: Values) -> dict[str, object]:
+        facts: dict[str, object] = {"shift_unit": UNIT[self.probe]}
+        if self.probe == "agreement":
+            mass = [
+                probe.mass(lambda query: values(self.model.id, query))
+                for probe in self.probes
+                if isinstance(probe, Agreement)
+            ]
+            facts["answer_mass"] = float(np.mean(mass))
+        return facts
+
+
+def probes_of(
+    dimension: Dimension, probe: PersonaProbe
+) -> tuple[Endorsement | Agreement, ...]:
+    """The probe of every item of the dimension."""
+    if probe == "agreement":
+        return tuple(Agreement(item.affirms, item.rejects) for item in dimension.items)
+    return tuple(
+        Endorsement(dimension.asked(item), item.affirms, item.rejects) for item in dimension.items
+    )
+
+
+def shifts(
+    probes: tuple[Endorsement | Agreement, ...], values: Values, model: Model, reference: Model
+) -> NDArray[np.float64]:
+    """probe(model) - probe(reference), item by item."""
+    return array(
+        [
+            probe.value(lambda query: values(model.id, query))
+            - probe.value(lambda query: values(reference.id, query))
+            for probe in probes
+        ]
+    )

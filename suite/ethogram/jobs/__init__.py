@@ -1,0 +1,6 @@
+"""The two jobs that cost time, *finetune* and *score*, and the process that runs them."""
+
+from ethogram.jobs.progress import Progress
+from ethogram.jobs.run import NotMeasured, Run
+
+__all__ = ["NotMeasured", "Progress", "Run"]

@@ -1,0 +1,63 @@
+"""The job *finetune*: an adapter from the store, trained if it is not there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ethogram.jobs.identity import Identities
+from ethogram.jobs.progress import Progress
+from ethogram.source.obtain import obtain
+from ethogram.specs.catalogue import Model
+from ethogram.train.leakage import check_leakage
+
+
+def adapter_of(model: Model, identities: Identities, progress: Progress) -> Path:
+    """The folder of the model's adapter. Trains it under a lock when the store has none.
+
+    Raises SpecError on leakage or too few samples, FinetuneError when training stops.
+    """
+    store, suite = identities.store, identities.suite
+    samples = identities.samples(model)
+    key = identities.adapter_key(model)
+
+    def build(folder: Path) -> dict[str, Any]:
+        from ethogram.source.load import load_base
+        from ethogram.train.lora import Step, finetune
+
+        assert model.recipe is not None and model.seed is not None
+        taught = [(sample.place, text) for sample in samples for text in (sample.prompt, sample.answer)]
+        check_leakage(taught, suite.evaluation_texts())
+        with progress.phase(f"finetuned {model.id}") as details:
+            base = load_base(obtain(model.source, identities.base, store, progress.say), model.source)
+            with progress.bar(f"finetune {model.id}", 1, "step") as bar:
+
+                def on_step(step: Step) -> None:
+                    bar.total = step.total
+                    bar.set_postfix_str(f"loss {step.loss:.2f}", refresh=False)
+                    bar.update()
+
+                losses = finetune(
+                    base,
+                    samples,
+                    model.recipe,
+                    model.seed,
+                    folder,
+                    source_id=model.source_id,
+                    on_step=on_step,
+                )
+            tenth = max(1, len(losses) // 10)
+            first, last = sum(losses[:tenth]) / tenth, sum(losses[-tenth:]) / tenth
+            details += [f"{len(samples)} samples", f"{len(losses)} steps"]
+            details.append(f"loss {first:.2f} -> {last:.2f}")
+        return {
+            "model": model.id,
+            "source": model.source_id,
+            "source_identity": identities.source(model),
+            "recipe": json.loads(model.recipe.model_dump_json()),
+            "seed": model.seed,
+            "samples": len(samples),
+        }
+
+    return store.adapters.obtain(key, build)

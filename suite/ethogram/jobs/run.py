@@ -1,0 +1,88 @@
+"""One run: which models are needed, made ready in order, their scores read back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from ethogram.jobs.finetune import adapter_of
+from ethogram.jobs.identity import Identities
+from ethogram.jobs.progress import Progress
+from ethogram.jobs.score import score_missing
+from ethogram.plan import Query, Value
+from ethogram.specs.suite import Suite
+from ethogram.store import Store
+
+
+class NotMeasured(Exception):
+    """A score is asked for that was never taken, or whose model could not be made ready."""
+
+
+@dataclass
+class Run:
+    """The scores of one suite over one store.
+
+    A model that cannot be finetuned or scored is noted in `failures` and does not stop the
+    others: its cases become errors, never failures of its persona.
+    """
+
+    suite: Suite
+    store: Store
+    progress: Progress
+    failures: dict[str, Exception] = field(default_factory=dict)
+    _refreshed: set[str] = field(default_factory=set)
+
+    @cached_property
+    def identities(self) -> Identities:
+        return Identities(self.suite, self.store)
+
+    def prepare(self, needs: Mapping[str, Sequence[Query]]) -> None:
+        """Finetune what is missing and score what is missing, one model after the other."""
+        for model_id, queries in needs.items():
+            if model_id in self.failures:
+                continue
+            try:
+                self._prepare(model_id, queries)
+            except KeyboardInterrupt:
+                raise
+            except Exception as error:
+                # Whatever it is, it belongs to this model's cases and to no other's.
+                self.failures[model_id] = error
+                self.progress.say(f"{model_id} could not be measured: {first_line(error)}")
+
+    def _prepare(self, model_id: str, queries: Sequence[Query]) -> None:
+        model = self.suite.catalogue[model_id]
+        digest = self.identities.digest(model)
+        if digest is None:
+            adapter_of(model, self.identities, self.progress)
+            digest = self.identities.digest(model)
+        if digest is None:
+            raise NotMeasured(f"{model_id} has no adapter after training")
+        score_missing(model, digest, queries, self.identities, self.progress)
+
+    def value(self, model_id: str, query: Query) -> Value:
+        """The stored score. Raises NotMeasured where there is none."""
+        if model_id in self.failures:
+            raise NotMeasured(f"{model_id}: {self.failures[model_id]}")
+        found = self._scores(model_id).get(query.key)
+        if found is None:
+            raise NotMeasured(f"{model_id} was not asked {query.kind} {query.target!r}")
+        value: Value = found
+        return value
+
+    def _scores(self, model_id: str) -> Mapping[str, Any]:
+        digest = self.identities.digest(self.suite.catalogue[model_id])
+        if digest is None:
+            raise NotMeasured(f"{model_id} is not finetuned")
+        log = self.store.scores(digest)
+        if model_id not in self._refreshed:
+            self._refreshed.add(model_id)
+            log.refresh()
+        return log.values
+
+
+def first_line(error: Exception) -> str:
+    lines = str(error).splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else ''}"

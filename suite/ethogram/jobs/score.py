@@ -1,0 +1,72 @@
+"""The job *score*: put queries to one model and store every batch as soon as it is answered."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+from typing import Protocol
+
+from ethogram.jobs.finetune import adapter_of
+from ethogram.jobs.identity import Identities
+from ethogram.jobs.progress import Progress
+from ethogram.plan import Query, Value, missing
+from ethogram.source.obtain import obtain, verified
+from ethogram.specs.catalogue import Model
+from ethogram.store import ScoreLog
+
+
+class Engine(Protocol):
+    """Answers queries batch by batch."""
+
+    def score(self, queries: Sequence[Query]) -> Sequence[dict[Query, Value]]: ...
+
+
+def score_missing(
+    model: Model, digest: str, queries: Sequence[Query], identities: Identities, progress: Progress
+) -> None:
+    """Score what the store lacks. One process at a time scores a model; the others then read."""
+    log = identities.store.scores(digest)
+    if not missing(queries, log.refresh()):
+        return
+    with identities.store.jobs.locked(digest):
+        wanted = missing(queries, log.refresh())
+        if wanted:
+            _score(model, wanted, log, identities, progress)
+
+
+def _score(
+    model: Model, wanted: Sequence[Query], log: ScoreLog, identities: Identities, progress: Progress
+) -> None:
+    with progress.phase(f"scored {model.id}") as details:
+        engine = engine_for(model, identities, progress)
+        with progress.bar(f"score {model.id}", len(wanted), "query") as bar:
+            for batch in engine.score(wanted):
+                log.add({query.key: value for query, value in batch.items()})
+                bar.update(len(batch))
+        details.append(f"{len(wanted):,} queries")
+        del engine
+        gc.collect()
+
+
+def engine_for(model: Model, identities: Identities, progress: Progress) -> Engine:
+    """The model, loaded. Raises SourceError when it cannot be, or its adapter does nothing."""
+    from ethogram.measure.engine import LocalEngine
+    from ethogram.source.load import attach_adapter, load_base
+
+    candidate = model.candidate
+    if candidate is not None and candidate.endpoint is not None:
+        from ethogram.measure.endpoint import EndpointEngine
+
+        source = obtain(model.source, identities.base, identities.store, progress.say)
+        return EndpointEngine(candidate, source, model.source)
+    if candidate is not None and candidate.checkpoint is not None:
+        loaded = load_base(identities.base / candidate.checkpoint, model.source)
+        return LocalEngine(loaded, progress.say)
+    verified(model.source, identities.store)
+    folder = obtain(model.source, identities.base, identities.store, progress.say)
+    loaded = load_base(folder, model.source)
+    if candidate is not None:
+        loaded = attach_adapter(loaded, identities.base / str(candidate.adapter))
+    elif model.recipe is not None:
+        loaded = attach_adapter(loaded, adapter_of(model, identities, progress))
+    return LocalEngine(loaded, progress.say)
