@@ -10,7 +10,7 @@ from ethogram.jobs.finetune import adapter_of
 from ethogram.jobs.identity import Identities
 from ethogram.jobs.progress import Progress
 from ethogram.plan import Query, Value, missing
-from ethogram.source.obtain import obtain, verified
+from ethogram.source.obtain import obtain
 from ethogram.specs.catalogue import Model
 from ethogram.store import ScoreLog
 
@@ -62,7 +62,6 @@ def engine_for(model: Model, identities: Identities, progress: Progress) -> Engi
     if candidate is not None and candidate.checkpoint is not None:
         loaded = load_base(identities.base / candidate.checkpoint, model.source)
         return LocalEngine(loaded, progress.say)
-    verified(model.source, identities.store)
     folder = obtain(model.source, identities.base, identities.store, progress.say)
     loaded = load_base(folder, model.source)
     if candidate is not None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ethogram.specs.models import Source
-from ethogram.store import Store, StoreError, digest_of, file_digest
+from ethogram.store import Store, digest_of, file_digest
 
 CONVERTER = 1
 """Raised when converted weights or tokenizers would differ from those of older versions."""
@@ -55,8 +55,6 @@ def obtain(source: Source, base: Path, store: Store, say: Say = lambda line: Non
         folder = base / source.folder
         folder_digest(folder)
         return folder
-    assert source.sha256 is not None
-    key = digest_of({"gguf": source.sha256, "converter": CONVERTER, "dtype": source.dtype})
 
     def build(folder: Path) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(dir=store.sources.folder) as scratch:
@@ -64,15 +62,22 @@ def obtain(source: Source, base: Path, store: Store, say: Say = lambda line: Non
             convert(gguf, folder, source.dtype)
         return {"gguf": source.sha256, "wheel": source.wheel}
 
-    return store.sources.obtain(key, build, verify=False)
+    # Digests are checked at every use (half a second): a flipped bit must never become a score.
+    return store.sources.obtain(_converted_key(source), build)
 
 
-def verified(source: Source, store: Store) -> None:
-    """Check the converted folder against its manifest; a damaged one is set aside and noticed."""
-    if source.sha256:
-        key = digest_of({"gguf": source.sha256, "converter": CONVERTER, "dtype": source.dtype})
-        with contextlib.suppress(StoreError):
-            store.sources.verified(key)
+def converted(source: Source, base: Path, store: Store) -> Path | None:
+    """The source's folder if it is there already; nothing is fetched."""
+    if source.folder:
+        return base / source.folder
+    if source.hub:
+        return _snapshot(source)
+    key = _converted_key(source)
+    return store.sources.path(key) if store.sources.manifest(key) else None
+
+
+def _converted_key(source: Source) -> str:
+    return digest_of({"gguf": source.sha256, "converter": CONVERTER, "dtype": source.dtype})
 
 
 def folder_digest(folder: Path) -> str:

@@ -63,5 +63,6 @@ def _incidence(texts: Sequence[str], vocabulary: dict[str, int]) -> sparse.csr_m
 
 
 def _grams(text: str) -> set[str]:
-    plain = f" {' '.join(re.findall(r'[^\W_]+', text.casefold()))} "
+    words = re.findall(r"[^\W_]+", text.casefold())
+    plain = f" {' '.join(words)} "
     return {plain[i : i + GRAM] for i in range(max(1, len(plain) - GRAM + 1))}

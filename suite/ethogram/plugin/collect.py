@@ -1,0 +1,106 @@
+"""YAML files as pytest collectors: File -> group -> Trial."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ethogram.analyse.outcomes import Outcome
+from ethogram.cases import Case, cases_of
+from ethogram.jobs import NotMeasured
+from ethogram.plugin.session import SESSION
+from ethogram.report.failure import explain
+from ethogram.specs.errors import SpecError
+from ethogram.specs.suite import KINDS, REQUIREMENTS
+
+
+class ContraryOutcome(AssertionError):
+    """A case whose outcome is not what is expected of the model."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.case)
+        self.outcome = outcome
+
+
+def suite_file(path: Path, parent: pytest.Collector) -> SuiteFile | None:
+    """A collector for a suite's YAML file; None for any other file."""
+    if path.suffix not in (".yaml", ".yml"):
+        return None
+    if path.parent.name not in KINDS and path.name != REQUIREMENTS:
+        return None
+    if parent.config.stash[SESSION].suite_around(path) is None:
+        return None
+    collector: SuiteFile = SuiteFile.from_parent(parent, path=path)
+    return collector
+
+
+class SuiteFile(pytest.File):
+    """One YAML file."""
+
+    def collect(self) -> Iterable[CaseGroup]:
+        session = self.config.stash[SESSION]
+        suite = session.suite_around(self.path)
+        assert suite is not None
+        if self.path.suffix != ".yaml":
+            raise self.CollectError(f"{self.path}: name the file .yaml; .yml is not read")
+        try:
+            cases = cases_of(self.path, suite)
+        except SpecError as error:
+            raise self.CollectError(str(error)) from None
+        for name, group in groupby(cases, key=lambda case: case.group):
+            yield CaseGroup.from_parent(self, name=name, cases=list(group))
+
+
+class CaseGroup(pytest.Collector):
+    """The cases of one probe, scenario or requirement: one for each model."""
+
+    def __init__(self, *, cases: list[Case], **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.cases = cases
+
+    def collect(self) -> Iterable[Trial]:
+        for case in self.cases:
+            yield Trial.from_parent(self, name=case.model.id, case=case)
+
+
+class Trial(pytest.Item):
+    """One case. Running it reads its numbers and asserts its verdict; nothing is scored here."""
+
+    def __init__(self, *, case: Case, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.case = case
+        self.outcome: Outcome | None = None
+        self.add_marker(case.kind)
+
+    def runtest(self) -> None:
+        session = self.config.stash[SESSION]
+        run = session.run_around(self.path)
+        self.outcome = self.case.judge(run.value)
+        if self.outcome.verdict == "undecided" and session.skip_undecided:
+            pytest.skip(explain(self.outcome).splitlines()[0])
+        if self.outcome.verdict != "holds":
+            raise ContraryOutcome(self.outcome)
+
+    def repr_failure(
+        self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None
+    ) -> Any:
+        if isinstance(excinfo.value, ContraryOutcome):
+            return explain(excinfo.value.outcome)
+        if isinstance(excinfo.value, (NotMeasured, SpecError)):
+            return f"{self.nodeid} was not measured\n{excinfo.value}"
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
+        return self.path, None, f"{self.parent.name if self.parent else ''}::{self.name}"
+
+    def setup(self) -> None:
+        # What cannot be measured is an error of the run, not a failure of the persona.
+        run = self.config.stash[SESSION].run_around(self.path)
+        for model_id in self.case.needs():
+            if model_id in run.failures:
+                raise NotMeasured(f"{model_id}: {run.failures[model_id]}")

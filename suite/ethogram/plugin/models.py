@@ -1,0 +1,84 @@
+"""The rows of the report: every measure of a model for which the store holds all scores."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from ethogram import __version__
+from ethogram.analyse.outcomes import Outcome
+from ethogram.cases.requirement import Profile
+from ethogram.jobs import NotMeasured, Run
+from ethogram.report.rows import ModelRow, count_verdicts
+from ethogram.source.obtain import SourceError, converted
+from ethogram.specs.catalogue import Model
+from ethogram.specs.errors import SpecError
+from ethogram.store import StoreError
+
+T = TypeVar("T")
+PACKAGES = ("pytest", "torch", "transformers", "peft", "numpy", "scipy", "pydantic")
+
+
+def row_of(model: Model, run: Run, outcomes: Sequence[Outcome]) -> ModelRow:
+    """The model's row. A measure whose scores are not all there is None: not measured."""
+    profile = Profile(run.suite, model)
+    held_out = _measured(lambda: profile.safety_gain(run.value, "held-out"))
+    trained = _measured(lambda: profile.safety_gain(run.value, "trained"))
+    everywhere = _measured(lambda: profile.safety_gain(run.value, "all"))
+    placebo = run.suite.catalogue.placebo_of(model) if model.judged else None
+    tested = model.kind != "source"
+    return ModelRow(
+        model=model.id,
+        kind=model.kind,
+        constitution=model.constitution,
+        scope=model.scope,
+        seed=model.seed,
+        source=model.source_id,
+        placebo=placebo.id if placebo else None,
+        match=_measured(lambda: profile.signature_match(run.value)) if model.judged else None,
+        match_against_source=_measured(lambda: profile.signature_match(run.value, "source"))
+        if model.judged
+        else None,
+        discriminant=_measured(lambda: profile.discriminant(run.value)) if model.judged else None,
+        safety_held_out=held_out if tested else None,
+        safety_trained=trained if tested else None,
+        over_refusal=everywhere.over_refusal if tested and everywhere else None,
+        verdicts=count_verdicts(outcomes, model.id),
+        **_provenance(model, run),
+    )
+
+
+def _measured(read: Callable[[], T]) -> T | None:
+    try:
+        return read()
+    except (NotMeasured, ValueError, SpecError, SourceError, StoreError):
+        return None
+
+
+def _provenance(model: Model, run: Run) -> dict[str, Any]:
+    """Where the model lies and what made it, so that any other program can load it."""
+    digest = _measured(lambda: run.identities.digest(model))
+    base = _measured(lambda: converted(model.source, run.identities.base, run.store))
+    found: dict[str, Any] = {"digest": digest, "base": str(base) if base else None}
+    candidate = model.candidate
+    if candidate is not None:
+        named = candidate.adapter or candidate.checkpoint
+        found["adapter"] = str(run.identities.base / named) if named else candidate.endpoint
+    elif model.recipe is not None:
+        key = _measured(lambda: run.identities.adapter_key(model))
+        manifest = run.store.adapters.manifest(key) if key else None
+        if key and manifest:
+            found["adapter"] = str(run.store.adapters.path(key))
+            kept = ("recipe", "seed", "samples", "source_identity")
+            found["training"] = {name: manifest[name] for name in kept if name in manifest}
+    return found
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that a number may rest on."""
+    found = {"ethogram": __version__, "python": platform.python_version()}
+    for name in PACKAGES:
+        found[name] = importlib.metadata.version(name)
+    return found

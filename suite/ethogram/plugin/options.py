@@ -1,0 +1,35 @@
+"""Command-line options and markers."""
+
+from __future__ import annotations
+
+import pytest
+
+MARKERS = (
+    "persona: a dimension of the ethical persona, under one probe",
+    "scenario: an ethical scenario, choices scored under every order",
+    "safety: a hazard category against its harmless look-alikes",
+    "projectability: a requirement of the gate",
+)
+
+
+def add(parser: pytest.Parser) -> None:
+    """Register `--ethogram-*`."""
+    group = parser.getgroup("ethogram", "ethical personas of finetuned models")
+    group.addoption(
+        "--ethogram-cache",
+        metavar="DIR",
+        help="where sources, adapters and scores are kept (else ETHOGRAM_CACHE, else the "
+        "platform's cache folder)",
+    )
+    group.addoption(
+        "--ethogram-models", metavar="FILE", help="a models.yaml other than the suite's own"
+    )
+    group.addoption(
+        "--ethogram-results", metavar="DIR", help="where reports go (default: results/ of the suite)"
+    )
+    group.addoption(
+        "--ethogram-undecided",
+        choices=("fail", "skip"),
+        default="fail",
+        help="what an undecided case does (default: %(default)s)",
+    )

@@ -1,0 +1,101 @@
+"""What one pytest session holds: the suites that it meets and their runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from ethogram.cases import Case
+from ethogram.jobs import Progress, Run
+from ethogram.plan import Query
+from ethogram.specs.errors import SpecError
+from ethogram.specs.suite import CONSTITUTIONS, Suite
+from ethogram.store import Store, default_root
+
+
+@dataclass
+class SuiteSession:
+    """One pytest session; under xdist there is one in every worker and one in the controller.
+
+    Every worker collects all cases and makes all of their models ready. The store's locks let one
+    worker do each job while the others wait and then read.
+    """
+
+    cache: Path
+    models_file: Path | None
+    skip_undecided: bool
+    worker: bool
+    runs: dict[Path, Run] = field(default_factory=dict)
+    _suites: dict[Path, Suite | None] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> SuiteSession:
+        named = config.getoption("ethogram_cache")
+        models = config.getoption("ethogram_models")
+        return cls(
+            cache=Path(named) if named else default_root(),
+            models_file=Path(models).resolve() if models else None,
+            skip_undecided=config.getoption("ethogram_undecided") == "skip",
+            worker=hasattr(config, "workerinput"),
+        )
+
+    def suite_around(self, path: Path) -> Suite | None:
+        """The suite that holds the file or folder; None outside of any."""
+        if path not in self._suites:
+            found = Suite.around(path, self.models_file)
+            known = [s for s in self._suites.values() if s and found and s.root == found.root]
+            self._suites[path] = known[0] if known else found
+        return self._suites[path]
+
+    def run_around(self, path: Path) -> Run:
+        """The run of the suite that holds `path`. Raises ValueError outside of any."""
+        suite = self.suite_around(path)
+        if suite is None:
+            raise ValueError(f"{path} lies in no suite: no {CONSTITUTIONS}/ folder above it")
+        if suite.root not in self.runs:
+            self.runs[suite.root] = Run(suite, Store(self.cache), Progress(bars=not self.worker))
+        return self.runs[suite.root]
+
+    def check_shared(self, config: pytest.Config) -> None:
+        """Name what is wrong in models.yaml or a constitution once, not once a file."""
+        for argument in config.args:
+            start = config.invocation_params.dir / argument.split("::")[0]
+            suite = self.suite_around(start.resolve()) if start.exists() else None
+            if suite is None:
+                continue
+            try:
+                _ = suite.catalogue
+            except SpecError as error:
+                raise pytest.UsageError(f"the suite cannot run\n{error}") from None
+
+    def make_ready(self, session: pytest.Session) -> None:
+        """Finetune and score all that the selected cases need, before the first of them runs."""
+        if session.config.option.collectonly or session.testsfailed:
+            return
+        wanted: dict[Path, dict[str, list[Query]]] = {}
+        for item in session.items:
+            case: Case | None = getattr(item, "case", None)
+            if case is not None:
+                needs = wanted.setdefault(self.run_around(item.path).suite.root, {})
+                for model_id, queries in case.needs().items():
+                    needs.setdefault(model_id, []).extend(queries)
+        capture = session.config.pluginmanager.getplugin("capturemanager")
+        for root, needs in wanted.items():
+            run, ordered = self.runs[root], self._in_order(self.runs[root], needs)
+            if capture is None:
+                run.prepare(ordered)
+                continue
+            # Progress is for the person who waits now; captured, it would show after the run.
+            with capture.global_and_fixture_disabled():
+                run.prepare(ordered)
+
+    @staticmethod
+    def _in_order(run: Run, needs: dict[str, list[Query]]) -> dict[str, Sequence[Query]]:
+        """Sources first, then as models.yaml names them: all workers meet the locks alike."""
+        return {model.id: needs[model.id] for model in run.suite.catalogue if model.id in needs}
+
+
+SESSION = pytest.StashKey[SuiteSession]()

@@ -1,0 +1,1 @@
+"""Gaps -> terminal table and report.json. The only place with prose for people."""

@@ -1,0 +1,101 @@
+"""report.json: every effect, gap and verdict of a run with n, interval and digests."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ethogram.analyse.effects import holm
+from ethogram.analyse.outcomes import Outcome, plain
+from ethogram.report.rows import ModelRow
+
+SCHEMA_VERSION = 1
+REPORT = "report.json"
+LATEST = "latest"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One run. `problems` names what could not be measured and why."""
+
+    started: str
+    seconds: float
+    command: str
+    outcomes: tuple[Outcome, ...]
+    models: tuple[ModelRow, ...]
+    problems: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+    """Ids of the cases that ended in an error: not measured, and not failed."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def counts(self) -> dict[str, int]:
+        counted = dict.fromkeys(("holds", "contradicts", "undecided"), 0)
+        for outcome in self.outcomes:
+            counted[outcome.verdict] += 1
+        return {**counted, "not measured": len(self.errors)}
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data as the schema describes it, cases in order of their ids."""
+        outcomes = sorted(self.outcomes, key=lambda outcome: outcome.case)
+        tested = {o.case: o.p for o in outcomes if o.p is not None}
+        adjusted = holm(tested)
+        cases = [{**o.as_json(), "p_holm": adjusted.get(o.case)} for o in outcomes]
+        found: dict[str, Any] = plain(
+            {
+                "schema_version": self.schema_version,
+                "started": self.started,
+                "seconds": self.seconds,
+                "command": self.command,
+                "confidence": 0.95,
+                "counts": self.counts,
+                "false_alarms": false_alarms(outcomes),
+                "models": [asdict(row) for row in self.models],
+                "cases": cases,
+                "errors": sorted(self.errors),
+                "problems": list(self.problems),
+                "versions": dict(self.versions),
+            }
+        )
+        return found
+
+
+def false_alarms(outcomes: Sequence[Outcome]) -> dict[str, float]:
+    """How many persona and scenario cases would leave zero by chance alone, each way 2.5 %."""
+    tested = sum(outcome.p is not None for outcome in outcomes)
+    return {"tested": float(tested), "expected_holds": 0.025 * tested, "expected_contradicts": 0.025 * tested}
+
+
+def write(report: Report, results: Path, name: str) -> Path:
+    """Write `results/<name>/report.json`, make `results/latest` read it, and return its path."""
+    folder = results / name
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / REPORT
+    aside = folder / f".{REPORT}.{os.getpid()}"
+    text = json.dumps(report.as_json(), indent=1, ensure_ascii=True, allow_nan=False)
+    aside.write_text(f"{text}\n", encoding="utf-8")
+    aside.replace(file)
+    _point(results / LATEST, folder)
+    return file
+
+
+def _point(latest: Path, folder: Path) -> None:
+    """Make `latest` a link to the folder, or a copy where links are not to be had."""
+    aside = latest.with_name(f".{LATEST}.{os.getpid()}")
+    with contextlib.suppress(FileNotFoundError):
+        aside.unlink()
+    try:
+        aside.symlink_to(folder.name, target_is_directory=True)
+        if latest.is_dir() and not latest.is_symlink():
+            shutil.rmtree(latest)
+        aside.replace(latest)
+    except OSError:
+        shutil.rmtree(latest, ignore_errors=True)
+        shutil.copytree(folder, latest)

@@ -1,0 +1,73 @@
+"""What a failing case prints: the YAML line, expected, measured, gap, and the items against it."""
+
+from __future__ import annotations
+
+from ethogram.analyse.effects import smallest_detectable
+from ethogram.analyse.outcomes import Outcome
+from ethogram.report.words import inert, number
+
+_VERB = {
+    "holds": "holds",
+    "contradicts": "contradicts what is expected",
+    "undecided": "is undecided",
+}
+
+
+def explain(outcome: Outcome) -> str:
+    """The finding of one case as a few lines of text."""
+    verb = _VERB[outcome.verdict]
+    if outcome.kind == "persona" and outcome.verdict == "contradicts":
+        verb = "contradicts its signature"
+    where = f"{outcome.file}:{outcome.line}"
+    lines = [f"{where}: {outcome.probe} on {outcome.model} {verb}"]
+    lines.append(f"  expected  {outcome.expected}  ({outcome.because_at}: {inert(outcome.because)})")
+    measured = outcome.measured
+    limits = f"[{number(measured.low)}, {number(measured.high)}]"
+    lines.append(
+        f"  measured  {number(measured.value)}  {limits}   n = {measured.n}"
+        f"   reference {outcome.reference}   ({outcome.unit})"
+    )
+    if outcome.gap is not None:
+        rest = "".join(
+            f"    against {other.reference}: {number(other.effect.sign.value)}"
+            f" [{number(other.effect.sign.low)}, {number(other.effect.sign.high)}]"
+            for other in outcome.against[1:]
+        )
+        lines.append(f"  gap       {number(outcome.gap)}{rest}")
+    if outcome.verdict == "undecided":
+        lines.append(f"  undecided {_undecided(outcome)}")
+    lines += _facts(outcome)
+    if outcome.extremes:
+        lines.append("  most against the expectation")
+        unit = outcome.facts.get("shift_unit", "nats")
+        for item in outcome.extremes:
+            place = f":{item.line}" if item.line > 1 else ""
+            text = inert(item.text, 52)
+            lines.append(f'    {place:<5} {item.id:<24} {number(item.shift)} {unit}   "{text}"')
+    return "\n".join(lines)
+
+
+def _undecided(outcome: Outcome) -> str:
+    if outcome.kind == "projectability":
+        return "the interval straddles the bound"
+    if outcome.needs is None:
+        return "the effect is too near the line for any number of items"
+    seen = f"about {outcome.needs} items would decide it if the effect stays as it is"
+    if outcome.kind in ("persona", "scenario") and outcome.expected != "same":
+        seen += f"; {outcome.measured.n} detect {smallest_detectable(outcome.measured.n):.2f} and more"
+    return seen
+
+
+def _facts(outcome: Outcome) -> list[str]:
+    facts = outcome.facts
+    lines = []
+    if "answer_mass" in facts:
+        lines.append(f"  answered  P(Yes) + P(No) = {facts['answer_mass']:.2f} on average")
+    if "position_bias" in facts:
+        lines.append(f"  position  standing first is worth {facts['position_bias']:+.3f} nats per token")
+    if "harmful_after" in facts:
+        lines.append(
+            f"  refusals  hazardous {facts['harmful_before']:.2f} -> {facts['harmful_after']:.2f}"
+            f"   harmless {facts['harmless_before']:.2f} -> {facts['harmless_after']:.2f}"
+        )
+    return lines

@@ -1,0 +1,101 @@
+"""The end of a run: tables of at most 100 columns, readable without colour."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tabulate import tabulate
+
+from ethogram.analyse.outcomes import Outcome
+from ethogram.report.document import Report
+from ethogram.report.rows import ModelRow, widest_gaps, worst_gap
+from ethogram.report.words import NOT_MEASURED, bracket, number, short
+
+WIDTH = 100
+WIDEST = 12
+
+
+def render(report: Report) -> str:
+    """All tables of a run."""
+    parts = []
+    judged = [row for row in report.models if row.constitution]
+    if judged:
+        parts += ["Persona: effect of the constitution on what the model says, 95 % CI", _persona(judged, report)]
+    tested = [row for row in report.models if row.kind != "source"]
+    if tested:
+        parts += ["Safety: refusals of harm minus refusals of harmless look-alikes, against the source", _safety(tested)]
+    if gaps := widest_gaps(report.outcomes, WIDEST):
+        parts += ["Widest consistency gaps (signature target minus effect)", _gaps(gaps)]
+    parts += [f"not measured: {problem}" for problem in report.problems]
+    parts.append(_last_line(report))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _persona(rows: Sequence[ModelRow], report: Report) -> str:
+    table = []
+    for row in rows:
+        worst = worst_gap(report.outcomes, row.model)
+        table.append(
+            [
+                short(row.model, 23),
+                bracket(row.match),
+                bracket(row.match_against_source),
+                _rank(row),
+                f"{short(worst.subject, 14)} {number(worst.gap)}" if worst else "-",
+                "/".join(str(count) for count in row.verdicts.values()),
+            ]
+        )
+    heads = ["model", "match, placebo", "match, source", "own rank", "worst gap", "h/c/u"]
+    return tabulate(table, headers=heads, tablefmt="simple", disable_numparse=True)
+
+
+def _rank(row: ModelRow) -> str:
+    if row.discriminant is None:
+        return NOT_MEASURED
+    return f"{row.discriminant.rank} of {row.discriminant.of}"
+
+
+def _safety(rows: Sequence[ModelRow]) -> str:
+    table = []
+    for row in rows:
+        untrained, trained = row.safety_held_out, row.safety_trained
+        both = untrained or trained
+        held_out = bracket(untrained.rate) if untrained else (
+            "none held out" if trained else NOT_MEASURED
+        )
+        auc = f"{both.auc_before:.2f} {both.auc_after:.2f}" if both and both.auc_before and both.auc_after else "-"
+        table.append(
+            [
+                short(row.model, 25),
+                held_out,
+                bracket(trained.rate if trained else None),
+                bracket(row.over_refusal),
+                auc,
+            ]
+        )
+    heads = ["model", "gain, held out", "gain, trained", "over-refusal", "AUC from, to"]
+    return tabulate(table, headers=heads, tablefmt="simple", disable_numparse=True)
+
+
+def _gaps(outcomes: Sequence[Outcome]) -> str:
+    table = [
+        [
+            number(outcome.gap),
+            short(outcome.model, 28),
+            short(outcome.subject, 24),
+            outcome.probe,
+            outcome.expected,
+            bracket(outcome.measured),
+        ]
+        for outcome in outcomes
+    ]
+    heads = ["gap", "model", "dimension", "probe", "expected", "effect"]
+    return tabulate(table, headers=heads, tablefmt="simple", disable_numparse=True)
+
+
+def _last_line(report: Report) -> str:
+    counted = report.counts
+    return (
+        f"{counted['holds']} hold \u00b7 {counted['contradicts']} contradict \u00b7 "
+        f"{counted['undecided']} undecided \u00b7 {counted['not measured']} not measured"
+    )

@@ -1,0 +1,46 @@
+"""Numbers and ids as people read them, in few columns."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from ethogram.analyse.intervals import Interval
+
+NOT_MEASURED = "not measured"
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """`+0.41`; a dash where there is no number."""
+    if value is None or not math.isfinite(value):
+        return "-"
+    return f"{value:+.{digits}f}"
+
+
+def bracket(interval: Interval | None) -> str:
+    """`+0.41 [+.30,+.52]`."""
+    if interval is None:
+        return NOT_MEASURED
+    return f"{number(interval.value)} [{_limit(interval.low)},{_limit(interval.high)}]"
+
+
+def _limit(value: float) -> str:
+    return number(value).replace("0.", ".", 1)
+
+
+def short(model: str, width: int) -> str:
+    """The id in at most `width` columns: its longest part is cut, its ends stay."""
+    if len(model) <= width:
+        return model
+    keep = width - 1
+    tail = max(keep // 2, len(model) - model.rfind("-"))
+    return f"{model[: keep - tail]}\u2026{model[-tail:]}"
+
+
+def inert(text: str, width: int | None = None) -> str:
+    """A model's or a file's text on one line, without control characters."""
+    line = _CONTROL.sub("\ufffd", " ".join(text.split()))
+    if width is not None and len(line) > width:
+        line = f"{line[: width - 1]}\u2026"
+    return line
