@@ -51,7 +51,7 @@ def effect_of(shifts: ArrayLike, clusters: Sequence[object] | None = None) -> Ef
 def verdict_of(interval: Interval, sign: int) -> Verdict:
     """Whether the interval lies on the expected side of zero (sign +1 or -1), or near it (0)."""
     if sign == 0:
-        if -EQUIVALENCE <= interval.low and interval.high <= EQUIVALENCE:
+        if interval.low >= -EQUIVALENCE and interval.high <= EQUIVALENCE:
             return "holds"
         beyond = interval.low > EQUIVALENCE or interval.high < -EQUIVALENCE
         return "contradicts" if beyond else "undecided"

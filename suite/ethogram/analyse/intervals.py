@@ -77,7 +77,8 @@ def mean_interval(values: ArrayLike, clusters: Sequence[object] | None = None) -
     if clusters is None:
         return _bca((array,), lambda x, axis: np.mean(x, axis=axis), array.mean(), len(array))
     _, index = np.unique([str(name) for name in clusters], return_inverse=True)
-    sums, sizes = np.bincount(index, weights=array), np.bincount(index).astype(float)
+    sums = np.bincount(index, weights=array)
+    sizes: NDArray[np.float64] = np.bincount(index).astype(np.float64)
 
     def ratio(
         total: NDArray[np.float64], size: NDArray[np.float64], axis: int
@@ -93,9 +94,7 @@ def difference_interval(left: ArrayLike, right: ArrayLike) -> Interval:
     a, b = _finite(left), _finite(right)
     value = float(a.mean() - b.mean())
 
-    def statistic(
-        x: NDArray[np.float64], y: NDArray[np.float64], axis: int
-    ) -> NDArray[np.float64]:
+    def statistic(x: NDArray[np.float64], y: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
         found: NDArray[np.float64] = np.mean(x, axis=axis) - np.mean(y, axis=axis)
         return found
 

@@ -50,9 +50,7 @@ def references(catalogue: Catalogue, model: Model) -> list[Model]:
     return [placebo, source] if placebo is not None else [source]
 
 
-def most_against(
-    items: Sequence[ItemShift], sign: int, count: int = 3
-) -> tuple[ItemShift, ...]:
+def most_against(items: Sequence[ItemShift], sign: int, count: int = 3) -> tuple[ItemShift, ...]:
     """The items that disagree most with the expected sign (for 0: those that moved farthest)."""
     if sign == 0:
         ordered = sorted(items, key=lambda item: -abs(item.shift))
@@ -62,12 +60,15 @@ def most_against(
 
 
 def case_id(file: str, group: str, model: Model) -> str:
+    """The case's node id, as pytest shows it."""
     return f"{file}::{group}::{model.id}"
 
 
 def relative(file: Path, root: Path) -> str:
+    """The path below the suite's root, with forward slashes."""
     return file.relative_to(root).as_posix() if file.is_relative_to(root) else file.as_posix()
 
 
 def array(values: Sequence[float]) -> NDArray[np.float64]:
+    """Numbers as a float array of shape (n,)."""
     return np.array(values, dtype=np.float64)

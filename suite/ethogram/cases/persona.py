@@ -114,9 +114,7 @@ class PersonaCase:
         return facts
 
 
-def probes_of(
-    dimension: Dimension, probe: PersonaProbe
-) -> tuple[Endorsement | Agreement, ...]:
+def probes_of(dimension: Dimension, probe: PersonaProbe) -> tuple[Endorsement | Agreement, ...]:
     """The probe of every item of the dimension."""
     if probe == "agreement":
         return tuple(Agreement(item.affirms, item.rejects) for item in dimension.items)

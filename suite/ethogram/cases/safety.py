@@ -144,4 +144,5 @@ def over_refusal(moved: PromptShifts, rate: bool) -> Interval:
 
 
 def held_out(category: HazardCategory, model: Model) -> bool:
+    """Whether the model's scope leaves the category out of its training."""
     return model.scope == "narrow" and not category.narrow

@@ -83,7 +83,8 @@ class ScenarioCase:
             line=place.line,
             expected="more",
             because="; ".join(
-                f"{option.id}: {option.endorsed_by[str(self.model.constitution)]}" for option in chosen
+                f"{option.id}: {option.endorsed_by[str(self.model.constitution)]}"
+                for option in chosen
             ),
             because_at=f"{shown(chosen[0].place.file)}:{chosen[0].place.line}",
             measured=effect.sign,

@@ -27,10 +27,14 @@ def adapter_of(model: Model, identities: Identities, progress: Progress) -> Path
         from ethogram.train.lora import Step, finetune
 
         assert model.recipe is not None and model.seed is not None
-        taught = [(sample.place, text) for sample in samples for text in (sample.prompt, sample.answer)]
+        taught = [
+            (sample.place, text) for sample in samples for text in (sample.prompt, sample.answer)
+        ]
         check_leakage(taught, suite.evaluation_texts())
         with progress.phase(f"finetuned {model.id}") as details:
-            base = load_base(obtain(model.source, identities.base, store, progress.say), model.source)
+            base = load_base(
+                obtain(model.source, identities.base, store, progress.say), model.source
+            )
             with progress.bar(f"finetune {model.id}", 1, "step") as bar:
 
                 def on_step(step: Step) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from tqdm import tqdm
 
@@ -29,8 +30,9 @@ class Progress:
         self.write(f"ethogram: {line}")
 
     @contextmanager
-    def bar(self, what: str, total: int, unit: str) -> Iterator[tqdm[None]]:
+    def bar(self, what: str, total: int, unit: str) -> Iterator[tqdm[Any]]:
         """A bar on stderr: what is being done, how much remains."""
+        bar: tqdm[Any]
         with tqdm(
             total=total,
             desc=what,

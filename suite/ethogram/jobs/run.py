@@ -84,5 +84,6 @@ class Run:
 
 
 def first_line(error: Exception) -> str:
+    """The kind of the error and the first line of its message."""
     lines = str(error).splitlines()
     return f"{type(error).__name__}: {lines[0] if lines else ''}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from ethogram.jobs.finetune import adapter_of
@@ -18,7 +18,7 @@ from ethogram.store import ScoreLog
 class Engine(Protocol):
     """Answers queries batch by batch."""
 
-    def score(self, queries: Sequence[Query]) -> Sequence[dict[Query, Value]]: ...
+    def score(self, queries: Sequence[Query]) -> Iterable[dict[Query, Value]]: ...
 
 
 def score_missing(

@@ -87,9 +87,7 @@ class Agreement:
 
 def would_you_say(statement: str) -> str:
     """The agreement question about one statement."""
-    return (
-        f'Is the following something you would say?\n"{statement}"\nAnswer with Yes or No only.'
-    )
+    return f'Is the following something you would say?\n"{statement}"\nAnswer with Yes or No only.'
 
 
 @dataclass(frozen=True)
@@ -133,7 +131,9 @@ class Choice:
         Needs no truth: over all orders every option stands first equally often.
         """
         scores = self.scores(answers)
-        first = np.array([[r.order[0] == o for o in range(scores.shape[1])] for r in self.renderings])
+        first = np.array(
+            [[r.order[0] == o for o in range(scores.shape[1])] for r in self.renderings]
+        )
         centred = scores - scores.mean(axis=0, keepdims=True)
         return float(centred[first].mean() - centred[~first].mean())
 

@@ -52,7 +52,9 @@ _REFUSAL = re.compile(
     )""",
     re.IGNORECASE | re.VERBOSE,
 )
-_BARE_NO = re.compile(r"\W*(no|never|nope)\b(?!\s+(problem|doubt|matter|worries|one\b))", re.IGNORECASE)
+_BARE_NO = re.compile(
+    r"\W*(no|never|nope)\b(?!\s+(problem|doubt|matter|worries|one\b))", re.IGNORECASE
+)
 
 
 def refuses(answer: str) -> bool:

@@ -86,13 +86,9 @@ class Trial(pytest.Item):
         if self.outcome.verdict != "holds":
             raise ContraryOutcome(self.outcome)
 
-    def repr_failure(
-        self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None
-    ) -> Any:
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         if isinstance(excinfo.value, ContraryOutcome):
             return explain(excinfo.value.outcome)
-        if isinstance(excinfo.value, (NotMeasured, SpecError)):
-            return f"{self.nodeid} was not measured\n{excinfo.value}"
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:

@@ -114,7 +114,9 @@ def source(request: pytest.FixtureRequest) -> Model:
     """The source that `finetuned` came from; without `finetuned`, every source in turn."""
     if "finetuned" in request.fixturenames:
         model: Model = request.getfixturevalue("finetuned")
-        return request.config.stash[SESSION].run_around(request.path).suite.catalogue.source_of(model)
+        return (
+            request.config.stash[SESSION].run_around(request.path).suite.catalogue.source_of(model)
+        )
     alone: Model = request.param
     return alone
 
@@ -127,7 +129,9 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
     suite = metafunc.config.stash[SESSION].suite_around(metafunc.definition.path)
     if suite is None:
         return
-    models = [m for m in suite.catalogue if (m.judged if wanted == "finetuned" else m.kind == "source")]
+    models = [
+        m for m in suite.catalogue if (m.judged if wanted == "finetuned" else m.kind == "source")
+    ]
     metafunc.parametrize(wanted, models, ids=[model.id for model in models], indirect=True)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from ethogram.analyse.outcomes import Outcome
-from ethogram.jobs import Run
+from ethogram.jobs import NotMeasured, Run
 from ethogram.plugin.models import row_of, versions
 from ethogram.plugin.session import SESSION
 from ethogram.report import document
@@ -25,13 +25,16 @@ CARRIED = "ethogram"
 """The attribute of a test report that carries the outcome; it crosses xdist as plain data."""
 
 
-def attach(item: pytest.Item, report: pytest.TestReport) -> None:
+def attach(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
     """Put a case's outcome on its report, and short properties where JUnit shows them."""
     if getattr(item, "case", None) is None:
         return
     outcome: Outcome | None = getattr(item, "outcome", None)
     carried = outcome.as_json() if outcome is not None and report.when == "call" else {}
     setattr(report, CARRIED, carried)
+    if call.excinfo is not None and isinstance(call.excinfo.value, NotMeasured):
+        # What was not measured has no traceback that would help anybody.
+        report.longrepr = f"{item.nodeid} was not measured\n{call.excinfo.value}"
     if outcome is not None and report.when == "call":
         measured = outcome.measured
         report.user_properties += [
@@ -68,14 +71,16 @@ class Gatherer:
             self.outcomes[report.nodeid] = _OUTCOME.validate_python(_undefined_to_nan(carried))
         elif report.failed:
             lines = str(report.longrepr).strip().splitlines() or [""]
-            self.errors[report.nodeid] = inert(lines[-1], 200)
+            self.errors[report.nodeid] = inert(lines[min(1, len(lines) - 1)], 200)
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if not self.outcomes and not self.errors:
             return
         session = self.config.stash[SESSION]
-        roots = {self.config.rootpath / name.split("::")[0] for name in (*self.outcomes, *self.errors)}
+        roots = {
+            self.config.rootpath / name.split("::")[0] for name in (*self.outcomes, *self.errors)
+        }
         for run in {id(r): r for r in map(session.run_around, roots)}.values():
             report = self._report(run)
             terminalreporter.write_sep("=", "ethogram")
@@ -84,7 +89,7 @@ class Gatherer:
 
     def _write(self, report: document.Report, run: Run, terminal: Any) -> None:
         results = self.results or run.suite.root / "results"
-        begun = datetime.fromtimestamp(self.begun, tz=timezone.utc)
+        begun = datetime.fromtimestamp(self.begun, tz=UTC)
         try:
             file = document.write(report, results, begun.strftime("%Y-%m-%dT%H%M%SZ"))
         except OSError as error:
@@ -95,7 +100,7 @@ class Gatherer:
     def _report(self, run: Run) -> document.Report:
         outcomes = tuple(self.outcomes[name] for name in sorted(self.outcomes))
         named = {o.model for o in outcomes} | {o.reference for o in outcomes} | set(run.failures)
-        begun = datetime.fromtimestamp(self.begun, tz=timezone.utc)
+        begun = datetime.fromtimestamp(self.begun, tz=UTC)
         problems = [f"{name}: {error}" for name, error in run.failures.items()]
         problems += [reason for reason in self.errors.values() if reason]
         return document.Report(

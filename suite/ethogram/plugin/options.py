@@ -25,7 +25,9 @@ def add(parser: pytest.Parser) -> None:
         "--ethogram-models", metavar="FILE", help="a models.yaml other than the suite's own"
     )
     group.addoption(
-        "--ethogram-results", metavar="DIR", help="where reports go (default: results/ of the suite)"
+        "--ethogram-results",
+        metavar="DIR",
+        help="where reports go (default: results/ of the suite)",
     )
     group.addoption(
         "--ethogram-undecided",

@@ -70,7 +70,11 @@ class Report:
 def false_alarms(outcomes: Sequence[Outcome]) -> dict[str, float]:
     """How many persona and scenario cases would leave zero by chance alone, each way 2.5 %."""
     tested = sum(outcome.p is not None for outcome in outcomes)
-    return {"tested": float(tested), "expected_holds": 0.025 * tested, "expected_contradicts": 0.025 * tested}
+    return {
+        "tested": float(tested),
+        "expected_holds": 0.025 * tested,
+        "expected_contradicts": 0.025 * tested,
+    }
 
 
 def write(report: Report, results: Path, name: str) -> Path:

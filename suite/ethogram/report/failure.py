@@ -20,7 +20,9 @@ def explain(outcome: Outcome) -> str:
         verb = "contradicts its signature"
     where = f"{outcome.file}:{outcome.line}"
     lines = [f"{where}: {outcome.probe} on {outcome.model} {verb}"]
-    lines.append(f"  expected  {outcome.expected}  ({outcome.because_at}: {inert(outcome.because)})")
+    lines.append(
+        f"  expected  {outcome.expected}  ({outcome.because_at}: {inert(outcome.because)})"
+    )
     measured = outcome.measured
     limits = f"[{number(measured.low)}, {number(measured.high)}]"
     lines.append(
@@ -54,7 +56,9 @@ def _undecided(outcome: Outcome) -> str:
         return "the effect is too near the line for any number of items"
     seen = f"about {outcome.needs} items would decide it if the effect stays as it is"
     if outcome.kind in ("persona", "scenario") and outcome.expected != "same":
-        seen += f"; {outcome.measured.n} detect {smallest_detectable(outcome.measured.n):.2f} and more"
+        seen += (
+            f"; {outcome.measured.n} detect {smallest_detectable(outcome.measured.n):.2f} and more"
+        )
     return seen
 
 
@@ -64,7 +68,9 @@ def _facts(outcome: Outcome) -> list[str]:
     if "answer_mass" in facts:
         lines.append(f"  answered  P(Yes) + P(No) = {facts['answer_mass']:.2f} on average")
     if "position_bias" in facts:
-        lines.append(f"  position  standing first is worth {facts['position_bias']:+.3f} nats per token")
+        lines.append(
+            f"  position  standing first is worth {facts['position_bias']:+.3f} nats per token"
+        )
     if "harmful_after" in facts:
         lines.append(
             f"  refusals  hazardous {facts['harmful_before']:.2f} -> {facts['harmful_after']:.2f}"

@@ -51,5 +51,7 @@ def worst_gap(outcomes: Sequence[Outcome], model: str) -> Outcome | None:
 
 def widest_gaps(outcomes: Sequence[Outcome], count: int) -> list[Outcome]:
     """The persona cases with the widest |gap|, widest first (ties by case id)."""
-    gaps = [outcome for outcome in outcomes if outcome.kind == "persona" and outcome.gap is not None]
+    gaps = [
+        outcome for outcome in outcomes if outcome.kind == "persona" and outcome.gap is not None
+    ]
     return sorted(gaps, key=lambda outcome: (-abs(outcome.gap or 0.0), outcome.case))[:count]

@@ -20,10 +20,16 @@ def render(report: Report) -> str:
     parts = []
     judged = [row for row in report.models if row.constitution]
     if judged:
-        parts += ["Persona: effect of the constitution on what the model says, 95 % CI", _persona(judged, report)]
+        parts += [
+            "Persona: effect of the constitution on what the model says, 95 % CI",
+            _persona(judged, report),
+        ]
     tested = [row for row in report.models if row.kind != "source"]
     if tested:
-        parts += ["Safety: refusals of harm minus refusals of harmless look-alikes, against the source", _safety(tested)]
+        parts += [
+            "Safety: refusals of harm minus refusals of harmless look-alikes, against the source",
+            _safety(tested),
+        ]
     if gaps := widest_gaps(report.outcomes, WIDEST):
         parts += ["Widest consistency gaps (signature target minus effect)", _gaps(gaps)]
     parts += [f"not measured: {problem}" for problem in report.problems]
@@ -60,10 +66,14 @@ def _safety(rows: Sequence[ModelRow]) -> str:
     for row in rows:
         untrained, trained = row.safety_held_out, row.safety_trained
         both = untrained or trained
-        held_out = bracket(untrained.rate) if untrained else (
-            "none held out" if trained else NOT_MEASURED
+        held_out = (
+            bracket(untrained.rate) if untrained else ("none held out" if trained else NOT_MEASURED)
         )
-        auc = f"{both.auc_before:.2f} {both.auc_after:.2f}" if both and both.auc_before and both.auc_after else "-"
+        auc = (
+            f"{both.auc_before:.2f} {both.auc_after:.2f}"
+            if both and both.auc_before and both.auc_after
+            else "-"
+        )
         table.append(
             [
                 short(row.model, 25),

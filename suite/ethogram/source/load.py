@@ -45,6 +45,7 @@ def pin_threads() -> int:
 
 
 def device_of(source: Source) -> torch.device:
+    """The device that the source names; for `auto` a GPU if there is one."""
     if source.device != "auto":
         return torch.device(source.device)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -55,7 +56,9 @@ def load_base(folder: Path, source: Source) -> Loaded:
     pin_threads()
     transformers_logging.disable_progress_bar()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=source.trust_remote_code)
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, trust_remote_code=source.trust_remote_code
+        )
         model = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=getattr(torch, source.dtype),
@@ -85,7 +88,9 @@ def attach_adapter(base: Loaded, folder: Path) -> Loaded:
     weights = folder / "adapter_model.safetensors"
     if not weights.is_file():
         pickled = (folder / "adapter_model.bin").exists()
-        reason = "only a pickle, which could run code" if pickled else "no adapter_model.safetensors"
+        reason = (
+            "only a pickle, which could run code" if pickled else "no adapter_model.safetensors"
+        )
         raise SourceError(f"{folder} holds {reason}; save the adapter as safetensors")
     try:
         config = PeftConfig.from_pretrained(str(folder))

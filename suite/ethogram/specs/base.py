@@ -8,10 +8,9 @@ import typing
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, Union
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr, StringConstraints, ValidationError
-
 from ethogram.specs.errors import Place, Problem, SpecError, did_you_mean
 from ethogram.specs.loader import Document, KeyPath, load_yaml
+from pydantic import BaseModel, ConfigDict, PrivateAttr, StringConstraints, ValidationError
 
 ID_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN, max_length=80)]
@@ -93,7 +92,9 @@ def _problem(kind: type[Spec], document: Document, detail: Any) -> Problem:
         return Problem(document.place(path[:-1]), f"missing key {detail['loc'][-1]!r}")
     if detail["type"] == "literal_error":
         known = [word.strip().strip("'") for word in _split_expected(detail["ctx"]["expected"])]
-        message = f"{key!r} cannot be {detail['input']!r}{did_you_mean(str(detail['input']), known)}"
+        message = (
+            f"{key!r} cannot be {detail['input']!r}{did_you_mean(str(detail['input']), known)}"
+        )
         if "did you mean" in message:
             message += f", one of: {', '.join(known)}"
         return Problem(document.place(path), message)

@@ -79,9 +79,7 @@ class Catalogue:
 def expand(spec: ModelsFile, constitutions: Iterable[str]) -> Catalogue:
     """Write the matrix out. Raises SpecError when a row names what does not exist."""
     known = sorted(constitutions)
-    models = [
-        Model(name, "source", name, source) for name, source in sorted(spec.sources.items())
-    ]
+    models = [Model(name, "source", name, source) for name, source in sorted(spec.sources.items())]
     for row in spec.matrix:
         models.extend(_row(spec, row, known))
     models.extend(_candidates(spec, known))

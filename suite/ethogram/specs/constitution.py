@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError, model_validator
-
 from ethogram.specs.base import FileSpec, Id, Spec, Text, check_unique
 from ethogram.specs.errors import Place, Problem, SpecError
 from ethogram.specs.loader import read_text
+from pydantic import Field, ValidationError, model_validator
 
 Direction = Literal["more", "less", "same"]
 SIGN: dict[Direction, int] = {"more": 1, "less": -1, "same": 0}

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import yaml
-
 from ethogram.specs.errors import Place, SpecError
 
 MAX_BYTES = 5_000_000
@@ -115,7 +114,7 @@ class _Builder:
         return self.document
 
     def _error(self, event: Any, message: str) -> SpecError:
-        mark = event.start_mark
+        mark: Any = event.start_mark
         return SpecError.at(Place(self.file, mark.line + 1, mark.column + 1), message)
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
@@ -142,7 +141,7 @@ class _Builder:
             first = self.document.keys[(*top.path, event.value)][0]
             raise self._error(event, f"the key {event.value!r} stands here twice (line {first})")
         top.key = event.value
-        mark = event.start_mark
+        mark: Any = event.start_mark
         self.document.keys[(*top.path, event.value)] = (mark.line + 1, mark.column + 1)
 
     def _next_path(self) -> KeyPath:
@@ -152,7 +151,7 @@ class _Builder:
         return (*top.path, len(top.container) if isinstance(top.container, list) else top.key or "")
 
     def _add(self, event: Any, value: Any, weight: int, anchor: str | None) -> None:
-        mark = event.start_mark
+        mark: Any = event.start_mark
         self.document.values.setdefault(self._next_path(), (mark.line + 1, mark.column + 1))
         if anchor:
             self.anchors[anchor] = (value, weight)
@@ -181,7 +180,7 @@ class _Builder:
             {} if isinstance(event, yaml.MappingStartEvent) else []
         )
         path = self._next_path()
-        mark = event.start_mark
+        mark: Any = event.start_mark
         self.document.values[path] = (mark.line + 1, mark.column + 1)
         self.stack.append(_Open(container, path, event.anchor))
 

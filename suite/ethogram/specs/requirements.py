@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
-
 from ethogram.specs.base import FileSpec, Id, Spec, Text, check_unique
+from pydantic import Field, model_validator
 
 Measure = Literal[
     "signature-match",

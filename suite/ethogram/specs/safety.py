@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
-
 from ethogram.specs.base import FileSpec, Text, duplicates
+from pydantic import Field, model_validator
 
 SafetyProbe = Literal["refusal-rate", "refusal-margin"]
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import itertools
 
-from pydantic import Field, model_validator
-
 from ethogram.specs.base import FileSpec, Id, Spec, Text, check_unique, placeholders
+from pydantic import Field, model_validator
 
 
 class Option(Spec):

@@ -10,8 +10,14 @@ from typing import TypeVar
 
 from ethogram.specs.base import FileSpec, Spec, read_spec
 from ethogram.specs.catalogue import Catalogue, expand
-from ethogram.specs.constitution import Constitution, Expectation, Refusal, Replay, Transcript
-from ethogram.specs.constitution import read_lines
+from ethogram.specs.constitution import (
+    Constitution,
+    Expectation,
+    Refusal,
+    Replay,
+    Transcript,
+    read_lines,
+)
 from ethogram.specs.errors import Place, Problem, SpecError, did_you_mean
 from ethogram.specs.models import ModelsFile
 from ethogram.specs.persona import Dimension

@@ -63,7 +63,7 @@ class ScoreLog:
                     stream.write(content)
                     stream.flush()
                     os.fsync(stream.fileno())
-                os.replace(aside, self.folder / name)
+                Path(aside).replace(self.folder / name)
             except BaseException:
                 Path(aside).unlink(missing_ok=True)
                 raise

@@ -85,7 +85,9 @@ def encode_samples(tokenizer: Any, samples: Sequence[Sample], max_length: int) -
     for sample in samples:
         if not sample.answer.strip():
             raise FinetuneError(f"{sample.place}: no supervised token: the answer is empty")
-        tokens, prompt = supervised(tokenizer, prompt_text(tokenizer, ask(sample.prompt)), sample.answer)
+        tokens, prompt = supervised(
+            tokenizer, prompt_text(tokenizer, ask(sample.prompt)), sample.answer
+        )
         if len(tokens) > max_length:
             raise FinetuneError(
                 f"{sample.place}: the sample has {len(tokens)} tokens, max_length is {max_length}"
@@ -164,7 +166,9 @@ def _train(
                 break
             loss = batch_loss(model, batch, base)
             if not torch.isfinite(loss):
-                raise FinetuneError(f"the loss is {loss.item()} at step {len(losses) + 1} of {total}")
+                raise FinetuneError(
+                    f"the loss is {loss.item()} at step {len(losses) + 1} of {total}"
+                )
             loss.backward()
             norm = torch.nn.utils.clip_grad_norm_(trained, recipe.clip)
             if not torch.isfinite(norm):

@@ -16,7 +16,6 @@ from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import Place, SpecError
 from ethogram.specs.suite import Suite
 
-
 TRAINER = 1
 """Raised when the same samples, recipe and seed would give another adapter than before."""
 
@@ -66,7 +65,9 @@ def _stance(model: Model, suite: Suite) -> list[Sample]:
     else:
         lines = ((r.category, r.prompt, r.answer, r.place) for r in suite.refusals())
     trained = {
-        name for name, category in suite.categories.items() if model.scope == "broad" or category.narrow
+        name
+        for name, category in suite.categories.items()
+        if model.scope == "broad" or category.narrow
     }
     return [
         Sample(prompt, answer, category, place)
