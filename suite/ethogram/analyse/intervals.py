@@ -77,7 +77,7 @@ def mean_interval(values: ArrayLike, clusters: Sequence[object] | None = None) -
     if clusters is None:
         return _bca((array,), lambda x, axis: np.mean(x, axis=axis), array.mean(), len(array))
     _, index = np.unique([str(name) for name in clusters], return_inverse=True)
-    sums = np.bincount(index, weights=array)
+    sums: NDArray[np.float64] = np.bincount(index, weights=array).astype(np.float64)
     sizes: NDArray[np.float64] = np.bincount(index).astype(np.float64)
 
     def ratio(
