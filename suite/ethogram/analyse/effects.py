@@ -65,11 +65,12 @@ def items_needed(interval: Interval, sign: int) -> int | None:
     """How many items would decide an undecided case, if the effect is what was measured.
 
     The half-width of the interval shrinks with the square root of n. None where no number would:
-    an effect of exactly zero for a signed case, one on the edge of the band for an equivalence.
+    an effect of exactly zero for a signed case, one on the edge of the band for an equivalence, or
+    data that define no interval.
     """
     distance = abs(interval.value) if sign else abs(EQUIVALENCE - abs(interval.value))
     half = (interval.high - interval.low) / 2
-    if distance < 0.02 or half <= 0:
+    if distance < 0.02 or not half > 0:
         return None
     return max(interval.n + 1, math.ceil(interval.n * (half / distance) ** 2))
 

@@ -42,7 +42,7 @@ def sign_interval(values: ArrayLike, clusters: Sequence[object] | None = None) -
     too wide under ties. Coverage at n = 24 is simulated in tests/analyse/test_intervals.py.
     Raises ValueError on an empty or non-finite array.
     """
-    signs = np.sign(_finite(values))
+    signs = np.sign(finite(values))
     n = effective_size(signs, clusters)
     up = (float(np.mean(signs > 0)) * n + 1) / (n + 2)
     down = (float(np.mean(signs < 0)) * n + 1) / (n + 2)
@@ -56,11 +56,14 @@ def sign_interval(values: ArrayLike, clusters: Sequence[object] | None = None) -
 def effective_size(values: NDArray[np.float64], clusters: Sequence[object] | None) -> float:
     """n over the design effect: the ratio of the cluster-robust to the plain variance of the mean.
 
-    Where every value is the same the ratio is unknown and the number of clusters is returned.
+    Where every value is the same the ratio is unknown and the number of clusters is returned; a
+    single cluster, whose residuals always sum to zero, counts as one observation.
     """
     if clusters is None:
         return float(len(values))
-    _, index = np.unique([str(name) for name in clusters], return_inverse=True)
+    index = _cluster_index(values, clusters)
+    if index.max() == 0:
+        return 1.0
     residuals = values - values.mean()
     plain = float(np.sum(residuals**2))
     if plain == 0.0:
@@ -71,12 +74,14 @@ def effective_size(values: NDArray[np.float64], clusters: Sequence[object] | Non
 
 def mean_interval(values: ArrayLike, clusters: Sequence[object] | None = None) -> Interval:
     """Mean with a BCa bootstrap interval (10,000 resamples of clusters, fixed seed)."""
-    array = _finite(values)
+    array = finite(values)
     if len(array) < 2 or np.ptp(array) == 0:
         return Interval(float(array.mean()), math.nan, math.nan, len(array))
     if clusters is None:
         return _bca((array,), lambda x, axis: np.mean(x, axis=axis), array.mean(), len(array))
-    _, index = np.unique([str(name) for name in clusters], return_inverse=True)
+    index = _cluster_index(array, clusters)
+    if index.max() == 0:
+        return Interval(float(array.mean()), math.nan, math.nan, len(array))
     sums: NDArray[np.float64] = np.bincount(index, weights=array).astype(np.float64)
     sizes: NDArray[np.float64] = np.bincount(index).astype(np.float64)
 
@@ -91,7 +96,7 @@ def mean_interval(values: ArrayLike, clusters: Sequence[object] | None = None) -
 
 def difference_interval(left: ArrayLike, right: ArrayLike) -> Interval:
     """mean(left) - mean(right) of two independent samples, BCa bootstrap."""
-    a, b = _finite(left), _finite(right)
+    a, b = finite(left), finite(right)
     value = float(a.mean() - b.mean())
 
     def statistic(x: NDArray[np.float64], y: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
@@ -125,7 +130,7 @@ def combined(weights: Sequence[float], parts: Sequence[Interval]) -> Interval:
 
 def auc(hazardous: ArrayLike, harmless: ArrayLike) -> float:
     """P(a hazardous prompt's value exceeds a harmless one's), ties half (Mann-Whitney U)."""
-    a, b = _finite(hazardous), _finite(harmless)
+    a, b = finite(hazardous), finite(harmless)
     return float(stats.mannwhitneyu(a, b).statistic / (len(a) * len(b)))
 
 
@@ -153,7 +158,15 @@ def _bca(
     return Interval(float(value), float(limits.low), float(limits.high), n)
 
 
-def _finite(values: ArrayLike) -> NDArray[np.float64]:
+def _cluster_index(values: NDArray[np.float64], clusters: Sequence[object]) -> NDArray[np.int64]:
+    if len(clusters) != len(values):
+        raise ValueError(f"{len(values)} numbers, but {len(clusters)} names of clusters")
+    index: NDArray[np.int64] = np.unique([str(name) for name in clusters], return_inverse=True)[1]
+    return index
+
+
+def finite(values: ArrayLike) -> NDArray[np.float64]:
+    """`values` as an array. Raises ValueError unless they are a list of finite numbers."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or array.size == 0:
         raise ValueError(f"expected a list of numbers, got shape {array.shape}")

@@ -16,6 +16,7 @@ from ethogram.analyse.intervals import (
     auc,
     combined,
     difference_interval,
+    finite,
     sign_interval,
 )
 
@@ -49,9 +50,10 @@ def discriminant_match(shifts: Shifts, signatures: Mapping[str, Signs], own: str
 
     The margin's interval is a percentile bootstrap over items: each resample draws the items of
     every dimension anew and takes the runner-up anew. Raises ValueError with fewer than two
-    signatures that have a sign on the dimensions measured.
+    signatures that have a sign on the dimensions measured, and on empty or non-finite shifts.
     """
     names = sorted(shifts)
+    moved = {name: np.sign(finite(shifts[name])) for name in names}
     weights = {
         constitution: np.array([float(signs.get(name, 0)) for name in names])
         for constitution, signs in signatures.items()
@@ -60,17 +62,17 @@ def discriminant_match(shifts: Shifts, signatures: Mapping[str, Signs], own: str
     if own not in weights or len(weights) < 2:
         raise ValueError("a discriminant needs at least two signatures with signed dimensions")
     others = sorted(set(weights) - {own})
-    effects = np.array([np.sign(shifts[name]).mean() for name in names])
+    effects = np.array([moved[name].mean() for name in names])
     matches = {constitution: float(w @ effects) for constitution, w in weights.items()}
     chance = np.random.default_rng(SEED)
-    drawn = np.stack([_resampled_means(np.sign(shifts[name]), chance) for name in names], axis=1)
+    drawn = np.stack([_resampled_means(moved[name], chance) for name in names], axis=1)
     rivals = np.stack([drawn @ weights[other] for other in others], axis=1).max(axis=1)
     margins = drawn @ weights[own] - rivals
     runner_up = max(others, key=lambda other: matches[other])
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(margins, [tail, 1 - tail])
     value = matches[own] - matches[runner_up]
-    n = sum(len(shifts[name]) for name in names)
+    n = sum(len(moved[name]) for name in names)
     rank = 1 + sum(matches[other] > matches[own] for other in others)
     return Discriminant(
         rank, len(weights), runner_up, Interval(value, min(low, value), max(high, value), n)

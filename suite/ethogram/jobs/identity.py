@@ -64,6 +64,10 @@ class Identities:
             self._digests[model.id] = found
         return self._digests[model.id]
 
+    def still(self, model: Model, digest: str) -> bool:
+        """Whether the model on disk is the one of `digest`: a damaged adapter is trained anew."""
+        return self._digest(model) == digest
+
     def _digest(self, model: Model) -> str | None:
         source = self.source(model)
         if model.kind == "source":

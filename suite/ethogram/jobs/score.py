@@ -12,7 +12,7 @@ from ethogram.jobs.progress import Progress
 from ethogram.plan import Query, Value, missing
 from ethogram.source.obtain import obtain
 from ethogram.specs.catalogue import Model
-from ethogram.store import ScoreLog
+from ethogram.store import StoreError
 
 
 class Engine(Protocol):
@@ -31,14 +31,20 @@ def score_missing(
     with identities.store.jobs.locked(digest):
         wanted = missing(queries, log.refresh())
         if wanted:
-            _score(model, wanted, log, identities, progress)
+            _score(model, digest, wanted, identities, progress)
 
 
 def _score(
-    model: Model, wanted: Sequence[Query], log: ScoreLog, identities: Identities, progress: Progress
+    model: Model, digest: str, wanted: Sequence[Query], identities: Identities, progress: Progress
 ) -> None:
+    log = identities.store.scores(digest)
     with progress.phase(f"scored {model.id}") as details:
         engine = engine_for(model, identities, progress)
+        if model.recipe is not None and not identities.still(model, digest):
+            raise StoreError(
+                f"{model.id}: its stored adapter was damaged, and training it anew gave another "
+                "one; its scores would be mixed. Run again to score the new one"
+            )
         with progress.bar(f"score {model.id}", len(wanted), "query") as bar:
             for batch in engine.score(wanted):
                 log.add({query.key: value for query, value in batch.items()})

@@ -141,15 +141,19 @@ class Choice:
 def choice(
     text: str, options: Sequence[str], settings: Sequence[dict[str, str]], name: str
 ) -> Choice:
-    """All orders of the options (a seeded sample of 24 above 4!), settings taken in turn.
+    """All orders of the options (above 4! a seeded sample of at most 24), settings taken in turn.
 
+    The orders come in rounds in which every option stands first once, and only whole rounds are
+    taken: neither the sample nor a setting puts one option first more often than another.
     At least three renderings of each setting's worth are not needed: with two options the two
     orders are each shown in up to three settings, so that every scenario has six renderings.
     """
     orders = list(itertools.permutations(range(len(options))))
     if len(orders) > MAX_ORDERS:
         orders.sort(key=lambda order: hashlib.sha256(f"{name}:{order}".encode()).digest())
-        orders = orders[:MAX_ORDERS]
+    by_first = [[order for order in orders if order[0] == o] for o in range(len(options))]
+    rounds = list(zip(*by_first, strict=True))[: MAX_ORDERS // len(options)]
+    orders = [order for taken in rounds for order in taken]
     shown = settings or [{}]
     repeats = min(len(shown), 3) if len(orders) == 2 else 1
     renderings = []

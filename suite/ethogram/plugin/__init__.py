@@ -29,7 +29,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(gather.Gatherer.of(config), "ethogram-gatherer")
 
 
-def pytest_collection(session: pytest.Session) -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    # Before xdist starts its workers: what all of them would stumble over is said once.
     session.config.stash[SESSION].check_shared(session.config)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,15 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from ethogram.analyse.outcomes import Outcome
+from ethogram.analyse.outcomes import Outcome, plain
+from ethogram.cases.base import case_id, relative
 from ethogram.jobs import NotMeasured, Run
+from ethogram.plugin.collect import Trial
 from ethogram.plugin.models import row_of, versions
 from ethogram.plugin.session import SESSION
 from ethogram.report import document
 from ethogram.report.terminal import render
-from ethogram.report.words import inert
+from ethogram.report.words import inert, number
 from ethogram.specs.errors import shown
 
 _OUTCOME = TypeAdapter(Outcome)
@@ -25,28 +28,56 @@ CARRIED = "ethogram"
 """The attribute of a test report that carries the outcome; it crosses xdist as plain data."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unmeasured:
+    """A case that ended in an error: which, of which models, and why."""
+
+    case: str
+    models: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+_UNMEASURED = TypeAdapter(Unmeasured)
+
+
 def attach(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
     """Put a case's outcome on its report, and short properties where JUnit shows them."""
-    if getattr(item, "case", None) is None:
+    if not isinstance(item, Trial):
         return
-    outcome: Outcome | None = getattr(item, "outcome", None)
-    carried = outcome.as_json() if outcome is not None and report.when == "call" else {}
-    setattr(report, CARRIED, carried)
-    if call.excinfo is not None and isinstance(call.excinfo.value, NotMeasured):
-        # What was not measured has no traceback that would help anybody.
-        report.longrepr = f"{item.nodeid} was not measured\n{call.excinfo.value}"
+    outcome = item.outcome
+    root = str(item.config.stash[SESSION].run_around(item.path).suite.root)
+    if outcome is None and report.failed and call.excinfo is not None:
+        error = call.excinfo.value
+        unmeasured = _unmeasured(item, error)
+        setattr(report, CARRIED, {"unmeasured": plain(asdict(unmeasured)), "root": root})
+        if isinstance(error, NotMeasured):
+            # What was not measured has no traceback that would help anybody.
+            report.longrepr = "\n".join((f"{item.nodeid} was not measured", *unmeasured.problems))
     if outcome is not None and report.when == "call":
         measured = outcome.measured
+        setattr(report, CARRIED, {"outcome": outcome.as_json(), "root": root})
         report.user_properties += [
             ("verdict", outcome.verdict),
-            ("measured", f"{measured.value:+.4f}"),
-            ("ci95", f"{measured.low:+.4f} {measured.high:+.4f}"),
+            ("measured", number(measured.value, 4)),
+            ("ci95", f"{number(measured.low, 4)} {number(measured.high, 4)}"),
             ("n", str(measured.n)),
             ("reference", outcome.reference),
         ]
 
 
-@dataclass
+def _unmeasured(item: Trial, error: BaseException) -> Unmeasured:
+    run, case = item.config.stash[SESSION].run_around(item.path), item.case
+    models = tuple(case.needs())
+    problems = [f"{name}: {run.failures[name]}" for name in models if name in run.failures]
+    if not problems:
+        kind = "" if isinstance(error, NotMeasured) else f"{type(error).__name__}: "
+        problems = [f"{case.model.id}: {kind}{error}"]
+    file = relative(item.path, run.suite.root)
+    named = case_id(file, case.group, case.model)
+    return Unmeasured(named, models, tuple(inert(problem, 300) for problem in problems))
+
+
+@dataclass(eq=False)
 class Gatherer:
     """Registered as a plugin in the process that prints: the controller under xdist."""
 
@@ -55,7 +86,9 @@ class Gatherer:
     command: str
     begun: float = field(default_factory=time.time)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
-    errors: dict[str, str] = field(default_factory=dict)
+    errors: dict[str, Unmeasured] = field(default_factory=dict)
+    roots: dict[str, Path] = field(default_factory=dict)
+    """Where the suite of a case lies; its node id does not say it, outside of pytest's rootdir."""
 
     @classmethod
     def of(cls, config: pytest.Config) -> Gatherer:
@@ -64,25 +97,24 @@ class Gatherer:
         return cls(config, Path(named).resolve() if named else None, command)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        carried = getattr(report, CARRIED, None)
-        if carried is None:
-            return
+        carried = getattr(report, CARRIED, {})
         if carried:
-            self.outcomes[report.nodeid] = _OUTCOME.validate_python(_undefined_to_nan(carried))
-        elif report.failed:
-            lines = str(report.longrepr).strip().splitlines() or [""]
-            self.errors[report.nodeid] = inert(lines[min(1, len(lines) - 1)], 200)
+            self.roots[report.nodeid] = Path(carried["root"])
+        if "outcome" in carried:
+            found = _undefined_to_nan(carried["outcome"])
+            self.outcomes[report.nodeid] = _OUTCOME.validate_python(found)
+        if "unmeasured" in carried:
+            self.errors[report.nodeid] = _UNMEASURED.validate_python(carried["unmeasured"])
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        if not self.outcomes and not self.errors:
-            return
         session = self.config.stash[SESSION]
-        roots = {
-            self.config.rootpath / name.split("::")[0] for name in (*self.outcomes, *self.errors)
-        }
-        for run in {id(r): r for r in map(session.run_around, roots)}.values():
-            report = self._report(run)
+        by_run: dict[Path, list[str]] = {}
+        for name in sorted({*self.outcomes, *self.errors}):
+            by_run.setdefault(self.roots[name], []).append(name)
+        for root, names in by_run.items():
+            run = session.run_around(root)
+            report = self._report(run, names)
             terminalreporter.write_sep("=", "ethogram")
             terminalreporter.write_line(render(report))
             self._write(report, run, terminalreporter)
@@ -97,12 +129,14 @@ class Gatherer:
             return
         terminal.write_line(f"report: {shown(file)}")
 
-    def _report(self, run: Run) -> document.Report:
-        outcomes = tuple(self.outcomes[name] for name in sorted(self.outcomes))
+    def _report(self, run: Run, names: Sequence[str]) -> document.Report:
+        outcomes = tuple(self.outcomes[name] for name in names if name in self.outcomes)
+        errors = [self.errors[name] for name in names if name in self.errors]
         named = {o.model for o in outcomes} | {o.reference for o in outcomes} | set(run.failures)
+        named |= {model for error in errors for model in error.models}
         begun = datetime.fromtimestamp(self.begun, tz=UTC)
-        problems = [f"{name}: {error}" for name, error in run.failures.items()]
-        problems += [reason for reason in self.errors.values() if reason]
+        problems = {inert(f"{name}: {error}", 300) for name, error in run.failures.items()}
+        problems |= {problem for error in errors for problem in error.problems}
         return document.Report(
             started=begun.isoformat(timespec="seconds"),
             seconds=round(time.time() - self.begun, 1),
@@ -111,8 +145,8 @@ class Gatherer:
             models=tuple(
                 row_of(model, run, outcomes) for model in run.suite.catalogue if model.id in named
             ),
-            problems=tuple(dict.fromkeys(problems)),
-            errors=tuple(sorted(self.errors)),
+            problems=tuple(sorted(problems)),
+            errors=tuple(sorted(error.case for error in errors)),
             versions=versions(),
         )
 

@@ -73,7 +73,9 @@ class SuiteSession:
 
     def make_ready(self, session: pytest.Session) -> None:
         """Finetune and score all that the selected cases need, before the first of them runs."""
-        if session.config.option.collectonly or session.testsfailed:
+        option = session.config.option
+        broken = session.testsfailed and not option.continue_on_collection_errors
+        if option.collectonly or broken:
             return
         wanted: dict[Path, dict[str, list[Query]]] = {}
         for item in session.items:

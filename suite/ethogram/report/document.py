@@ -78,9 +78,12 @@ def false_alarms(outcomes: Sequence[Outcome]) -> dict[str, float]:
 
 
 def write(report: Report, results: Path, name: str) -> Path:
-    """Write `results/<name>/report.json`, make `results/latest` read it, and return its path."""
-    folder = results / name
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write `results/<name>/report.json`, make `results/latest` read it, and return its path.
+
+    Where another run has taken the name, `<name>-2` and so on: no report replaces another.
+    """
+    results.mkdir(parents=True, exist_ok=True)
+    folder = _new_folder(results, name)
     file = folder / REPORT
     aside = folder / f".{REPORT}.{os.getpid()}"
     text = json.dumps(report.as_json(), indent=1, ensure_ascii=True, allow_nan=False)
@@ -88,6 +91,18 @@ def write(report: Report, results: Path, name: str) -> Path:
     aside.replace(file)
     _point(results / LATEST, folder)
     return file
+
+
+def _new_folder(results: Path, name: str) -> Path:
+    folder, count = results / name, 1
+    while True:
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            count += 1
+            folder = results / f"{name}-{count}"
+        else:
+            return folder
 
 
 def _point(latest: Path, folder: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from ethogram.analyse.effects import smallest_detectable
+from ethogram.analyse.intervals import Interval
 from ethogram.analyse.outcomes import Outcome
 from ethogram.report.words import inert, number
 
@@ -24,7 +27,7 @@ def explain(outcome: Outcome) -> str:
         f"  expected  {outcome.expected}  ({outcome.because_at}: {inert(outcome.because)})"
     )
     measured = outcome.measured
-    limits = f"[{number(measured.low)}, {number(measured.high)}]"
+    limits = _limits(measured)
     lines.append(
         f"  measured  {number(measured.value)}  {limits}   n = {measured.n}"
         f"   reference {outcome.reference}   ({outcome.unit})"
@@ -32,7 +35,7 @@ def explain(outcome: Outcome) -> str:
     if outcome.gap is not None:
         rest = "".join(
             f"    against {other.reference}: {number(other.effect.sign.value)}"
-            f" [{number(other.effect.sign.low)}, {number(other.effect.sign.high)}]"
+            f" {_limits(other.effect.sign)}"
             for other in outcome.against[1:]
         )
         lines.append(f"  gap       {number(outcome.gap)}{rest}")
@@ -49,7 +52,15 @@ def explain(outcome: Outcome) -> str:
     return "\n".join(lines)
 
 
+def _limits(interval: Interval) -> str:
+    if not (math.isfinite(interval.low) and math.isfinite(interval.high)):
+        return "[no CI]"
+    return f"[{number(interval.low)}, {number(interval.high)}]"
+
+
 def _undecided(outcome: Outcome) -> str:
+    if not math.isfinite(outcome.measured.low):
+        return "the items moved all alike: there is no interval to judge by"
     if outcome.kind == "projectability":
         return "the interval straddles the bound"
     if outcome.needs is None:

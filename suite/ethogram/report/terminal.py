@@ -13,6 +13,8 @@ from ethogram.report.words import NOT_MEASURED, bracket, number, short
 
 WIDTH = 100
 WIDEST = 12
+NARROWEST = 9
+"""Columns that an id keeps, whatever stands beside it."""
 
 
 def render(report: Report) -> str:
@@ -43,16 +45,17 @@ def _persona(rows: Sequence[ModelRow], report: Report) -> str:
         worst = worst_gap(report.outcomes, row.model)
         table.append(
             [
-                short(row.model, 23),
+                row.model,
                 bracket(row.match),
                 bracket(row.match_against_source),
                 _rank(row),
-                f"{short(worst.subject, 14)} {number(worst.gap)}" if worst else "-",
+                worst.subject if worst else "-",
+                number(worst.gap) if worst else "",
                 "/".join(str(count) for count in row.verdicts.values()),
             ]
         )
-    heads = ["model", "match, placebo", "match, source", "own rank", "worst gap", "h/c/u"]
-    return tabulate(table, headers=heads, tablefmt="simple", disable_numparse=True)
+    heads = ["model", "match, placebo", "match, source", "own rank", "worst gap", "", "h/c/u"]
+    return _fitted(heads, table, ids=(0, 4))
 
 
 def _rank(row: ModelRow) -> str:
@@ -71,12 +74,12 @@ def _safety(rows: Sequence[ModelRow]) -> str:
         )
         auc = (
             f"{both.auc_before:.2f} {both.auc_after:.2f}"
-            if both and both.auc_before and both.auc_after
+            if both and both.auc_before is not None and both.auc_after is not None
             else "-"
         )
         table.append(
             [
-                short(row.model, 25),
+                row.model,
                 held_out,
                 bracket(trained.rate if trained else None),
                 bracket(row.over_refusal),
@@ -84,15 +87,15 @@ def _safety(rows: Sequence[ModelRow]) -> str:
             ]
         )
     heads = ["model", "gain, held out", "gain, trained", "over-refusal", "AUC from, to"]
-    return tabulate(table, headers=heads, tablefmt="simple", disable_numparse=True)
+    return _fitted(heads, table, ids=(0,))
 
 
 def _gaps(outcomes: Sequence[Outcome]) -> str:
     table = [
         [
             number(outcome.gap),
-            short(outcome.model, 28),
-            short(outcome.subject, 24),
+            outcome.model,
+            outcome.subject,
             outcome.probe,
             outcome.expected,
             bracket(outcome.measured),
@@ -100,7 +103,23 @@ def _gaps(outcomes: Sequence[Outcome]) -> str:
         for outcome in outcomes
     ]
     heads = ["gap", "model", "dimension", "probe", "expected", "effect"]
-    return tabulate(table, headers=heads, tablefmt="simple", disable_numparse=True)
+    return _fitted(heads, table, ids=(1, 2))
+
+
+def _fitted(heads: Sequence[str], rows: Sequence[Sequence[str]], ids: Sequence[int]) -> str:
+    """The table in at most WIDTH columns: ids are cut, the widest column first, numbers never."""
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    between = 2 * (len(widths) - 1)
+    while sum(widths) + between > WIDTH:
+        widest = max(ids, key=lambda column: widths[column])
+        if widths[widest] <= NARROWEST:
+            break
+        widths[widest] -= 1
+    cut = [
+        [short(cell, widths[at]) if at in ids else cell for at, cell in enumerate(row)]
+        for row in rows
+    ]
+    return tabulate(cut, headers=heads, tablefmt="simple", disable_numparse=True)
 
 
 def _last_line(report: Report) -> str:

@@ -8,25 +8,30 @@ import re
 from ethogram.analyse.intervals import Interval
 
 NOT_MEASURED = "not measured"
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+_LEADING_ZERO = re.compile(r"\A([+-])0\.")
 
 
 def number(value: float | None, digits: int = 2) -> str:
     """`+0.41`; a dash where there is no number."""
     if value is None or not math.isfinite(value):
         return "-"
-    return f"{value:+.{digits}f}"
+    return f"{value + 0.0:+.{digits}f}"
 
 
 def bracket(interval: Interval | None) -> str:
-    """`+0.41 [+.30,+.52]`."""
+    """`+0.41 [+.30,+.52]`, or `+0.41 [no CI]` where the data define no limits."""
     if interval is None:
         return NOT_MEASURED
+    if not (math.isfinite(interval.low) and math.isfinite(interval.high)):
+        return f"{number(interval.value)} [no CI]"
     return f"{number(interval.value)} [{_limit(interval.low)},{_limit(interval.high)}]"
 
 
 def _limit(value: float) -> str:
-    return number(value).replace("0.", ".", 1)
+    return _LEADING_ZERO.sub(r"\1.", number(value))
 
 
 def short(model: str, width: int) -> str:
@@ -34,8 +39,8 @@ def short(model: str, width: int) -> str:
     if len(model) <= width:
         return model
     keep = width - 1
-    tail = max(keep // 2, len(model) - model.rfind("-"))
-    return f"{model[: keep - tail]}\u2026{model[-tail:]}"
+    tail = min(max(keep // 2, len(model) - model.rfind("-")), keep - keep // 3)
+    return f"{model[: keep - tail]}\u2026{model[len(model) - tail :]}"
 
 
 def inert(text: str, width: int | None = None) -> str:

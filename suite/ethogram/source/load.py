@@ -52,21 +52,28 @@ def device_of(source: Source) -> torch.device:
 
 
 def load_base(folder: Path, source: Source) -> Loaded:
-    """Load a model folder. Raises SourceError when transformers cannot."""
+    """Load a model folder. Raises SourceError when transformers cannot, or has to invent weights."""
     pin_threads()
     transformers_logging.disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(
             folder, trust_remote_code=source.trust_remote_code
         )
-        model = AutoModelForCausalLM.from_pretrained(
+        model, found = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=getattr(torch, source.dtype),
             use_safetensors=True,
             trust_remote_code=source.trust_remote_code,
+            output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # tokenizers and safetensors raise bare Exceptions
         raise SourceError(f"{folder} cannot be loaded: {error}") from error
+    # transformers only warns, and fills such tensors with random numbers.
+    if found["missing_keys"]:
+        first = sorted(found["missing_keys"])[0]
+        raise SourceError(f"{folder} lacks {len(found['missing_keys'])} tensors (first: {first})")
     if source.template:
         tokenizer.chat_template = source.template
     elif not tokenizer.chat_template:
@@ -95,15 +102,15 @@ def attach_adapter(base: Loaded, folder: Path) -> Loaded:
     try:
         config = PeftConfig.from_pretrained(str(folder))
         state = load_file(weights)
-    except (SafetensorError, OSError, ValueError, TypeError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
         raise SourceError(f"the adapter {folder} cannot be read: {error}") from error
     if not isinstance(config, LoraConfig):
         raise SourceError(f"{folder} is a {config.peft_type} adapter; LoRA adapters are supported")
     config.inference_mode = True
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        adapted = get_peft_model(base.model, config)
         try:
+            adapted = get_peft_model(base.model, config)
             result = set_peft_model_state_dict(adapted, state)
         except (RuntimeError, ValueError, KeyError) as error:
             raise SourceError(f"the adapter {folder} does not fit its base: {error}") from error
@@ -138,8 +145,14 @@ def _refuse_idle(folder: Path, adapted: Any, base: Loaded) -> None:
 
 
 def portable_config(folder: Path, source_id: str) -> None:
-    """Write the source's id, not this machine's path, into the adapter's configuration."""
+    """Write the source's id, not this machine's path, into the adapter's configuration.
+
+    peft keeps sets, whose order differs between processes; sorted, equal adapters have equal files.
+    """
     file = folder / "adapter_config.json"
     config = json.loads(file.read_text(encoding="utf-8"))
     config["base_model_name_or_path"] = source_id
+    for name in ("target_modules", "modules_to_save"):
+        if isinstance(config.get(name), list):
+            config[name] = sorted(config[name])
     file.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -37,11 +37,11 @@ def identity(source: Source, base: Path) -> str:
     model by its commit. `base` is the folder that relative paths start from.
     """
     shared = {"dtype": source.dtype, "template": source.template}
-    if source.sha256:
-        return digest_of({"gguf": source.sha256, "converter": CONVERTER, **shared})
     if source.hub:
         return digest_of({"hub": source.hub, "commit": _snapshot(source).name, **shared})
-    return digest_of({"folder": folder_digest(base / str(source.folder)), **shared})
+    if source.folder:
+        return digest_of({"folder": folder_digest(base / source.folder), **shared})
+    return digest_of({"gguf": source.sha256, "converter": CONVERTER, **shared})
 
 
 def obtain(source: Source, base: Path, store: Store, say: Say = lambda line: None) -> Path:
@@ -57,7 +57,7 @@ def obtain(source: Source, base: Path, store: Store, say: Say = lambda line: Non
         return folder
 
     def build(folder: Path) -> dict[str, Any]:
-        with tempfile.TemporaryDirectory(dir=store.sources.folder) as scratch:
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
             gguf = _gguf(source, base, Path(scratch), say)
             convert(gguf, folder, source.dtype)
         return {"gguf": source.sha256, "wheel": source.wheel}
@@ -81,13 +81,13 @@ def _converted_key(source: Source) -> str:
 
 
 def folder_digest(folder: Path) -> str:
-    """Digest of a model folder's configuration, tokenizer and safetensors.
+    """Digest of a model folder's configuration, tokenizer, safetensors and code.
 
     Raises SourceError when it is no model folder or holds its weights only as a pickle.
     """
     if not (folder / "config.json").is_file():
         raise SourceError(f"{folder} is no model folder: it has no config.json")
-    return digest_of(_content(folder, ("*.json", "*.jinja", "*.model", "*.txt", "*.safetensors")))
+    return digest_of(_content(folder, ("*.json", "*.jinja", "*.model", "*.txt", "*.py", "*.safetensors")))
 
 
 def _content(folder: Path, patterns: Iterable[str]) -> dict[str, str]:
@@ -177,6 +177,7 @@ def _snapshot(source: Source) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     patterns = ["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"]
+    patterns += ["*.py"] if source.trust_remote_code else []
     try:
         found = snapshot_download(
             str(source.hub), revision=source.revision, allow_patterns=patterns

@@ -140,6 +140,8 @@ class Suite:
         for theme in self.themes.values():
             for scenario in theme.scenarios:
                 yield scenario.place, scenario.text
+                for option in scenario.options:
+                    yield option.place, option.text
         for category in self.categories.values():
             for text in (*category.evaluate, *category.harmless):
                 yield category.place, text

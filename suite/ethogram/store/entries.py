@@ -9,7 +9,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,10 @@ MANIFEST = "manifest.json"
 LOCK_SECONDS = 3 * 3600.0
 """A waiter outlasts the slowest finetune, but never waits for good (soft locks can hang on NFS)."""
 _KEY = re.compile(r"[0-9a-f]{16,64}\Z")
+_REFUSALS = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
+    *(errno.EROFS, errno.EACCES, errno.EPERM),
+}
 
 
 class StoreError(Exception):
@@ -93,7 +97,9 @@ class Entries:
     def _build(self, key: str, build: Callable[[Path], dict[str, Any]]) -> Path:
         final = self.path(key)
         with writing(self.folder):
-            aside = Path(tempfile.mkdtemp(prefix=f".{key[:16]}-", dir=self.folder))
+            for left in self.folder.glob(f".{key}-*"):  # by a process that was killed
+                shutil.rmtree(left, ignore_errors=True)
+            aside = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=self.folder))
             try:
                 notes = build(aside)
                 files = {
@@ -102,7 +108,7 @@ class Entries:
                     if file.is_file()
                 }
                 write_json(aside / MANIFEST, {"files": files, **notes})
-                if final.exists():
+                if os.path.lexists(final):
                     self.set_aside(key)
                 aside.rename(final)
             except BaseException:
@@ -112,10 +118,14 @@ class Entries:
 
     def set_aside(self, key: str) -> Path:
         """Move a damaged or incomplete entry out of the way and return where it went."""
-        grave = self.folder / ".damaged"
-        grave.mkdir(exist_ok=True)
-        target = Path(tempfile.mkdtemp(prefix=f"{key[:16]}-", dir=grave)) / "entry"
-        self.path(key).rename(target)
+        with writing(self.folder):
+            refuse_link(self.folder)
+            grave = self.folder / ".damaged"
+            grave.mkdir(exist_ok=True)
+            target = Path(tempfile.mkdtemp(prefix=f"{key[:16]}-", dir=grave)) / "entry"
+            # Another reader may have seen the damage too and been first.
+            with suppress(FileNotFoundError):
+                self.path(key).rename(target)
         return target
 
     @contextmanager
@@ -124,16 +134,16 @@ class Entries:
         file = self.path(key).with_suffix(".lock")
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            if self.folder.resolve() != self.folder.absolute():
-                raise StoreError(f"{self.folder} is a link to {self.folder.resolve()}; not used")
-            lock = FileLock(file)
-        try:
-            with lock.acquire(timeout=self.lock_seconds):
-                yield
-        except Timeout:
-            raise StoreError(
-                f"waited {self.lock_seconds:.0f} s for the lock {file}; another process holds it"
-            ) from None
+            refuse_link(self.folder)
+            try:
+                held = FileLock(file).acquire(timeout=self.lock_seconds)
+            except Timeout:
+                raise StoreError(
+                    f"waited {self.lock_seconds:.0f} s for the lock {file}; "
+                    "another process holds it"
+                ) from None
+        with held:
+            yield
 
 
 def write_json(file: Path, value: Any) -> None:
@@ -144,13 +154,28 @@ def write_json(file: Path, value: Any) -> None:
         os.fsync(stream.fileno())
 
 
+def refuse_link(folder: Path) -> None:
+    """Raise StoreError if `folder` is a link, so that nothing is written outside the cache."""
+    if folder.resolve() != folder.absolute():
+        raise StoreError(f"{folder} is a link to {folder.resolve()}; not used")
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turn a disk's refusal into a StoreError that names the path."""
     try:
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM):
-            where = error.filename or path
-            raise StoreError(f"cannot write to {where}: {error.strerror}") from error
-        raise
+    except Exception as error:
+        code = _refusal(error)
+        if code not in _REFUSALS:
+            raise
+        where = getattr(error, "filename", None) or path
+        raise StoreError(f"cannot write to {where}: {os.strerror(code)}") from error
+
+
+def _refusal(error: Exception) -> int:
+    """The disk's errno. safetensors, written in Rust, gives it in its message only."""
+    if isinstance(error, OSError):
+        return error.errno or 0
+    told = re.search(r"\(os error (\d+)\)", str(error))
+    return int(told.group(1)) if told and not isinstance(error, StoreError) else 0

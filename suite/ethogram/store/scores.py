@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from ethogram.store.entries import writing
+from ethogram.store.entries import refuse_link, writing
 
 _SEGMENT = re.compile(r"[0-9a-f]{64}\.json\Z")
 
@@ -44,10 +44,14 @@ class ScoreLog:
         return self._values
 
     def _segment(self, file: Path) -> None:
-        content = file.read_bytes()
-        if sha256(content).hexdigest() != file.stem:
-            self.damaged.append(file.rename(file.with_suffix(".damaged")))
-            return
+        try:
+            content = file.read_bytes()
+            if sha256(content).hexdigest() != file.stem:
+                with writing(self.folder):
+                    self.damaged.append(file.rename(file.with_suffix(".damaged")))
+                return
+        except FileNotFoundError:
+            return  # another process set it aside first
         self._read.add(file.name)
         self._values.update(json.loads(content))
 
@@ -57,6 +61,7 @@ class ScoreLog:
         name = f"{sha256(content).hexdigest()}.json"
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
+            refuse_link(self.folder)
             handle, aside = tempfile.mkstemp(prefix=".aside-", dir=self.folder)
             try:
                 with os.fdopen(handle, "wb") as stream:

@@ -1,0 +1,181 @@
+import json
+import math
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from ethogram.analyse.effects import effect_of
+from ethogram.analyse.outcomes import Outcome
+from ethogram.plugin.gather import _undefined_to_nan
+
+NASTY = r'"I \0 \e[31m would\n::error::it\r##[error]x <script>alert(1)</script> \x9b2J"'
+
+
+def test_junit_carries_the_numbers_of_every_case(house, warm):
+    house.run("suite", "--junitxml=junit.xml")
+    cases = ET.parse(house.root / "junit.xml").getroot().findall(".//testcase")
+    assert len(cases) == 44
+    wanted = {case["case"]: case for case in warm.report["cases"]}
+    name = "suite/persona/rules.yaml::endorsement::tiny-duty-narrow"
+    (one,) = [
+        case
+        for case in cases
+        if "rules" in case.get("classname")
+        and "endorsement" in case.get("classname")
+        and case.get("name") == "tiny-duty-narrow"
+    ]
+    found = {p.get("name"): p.get("value") for p in one.findall("properties/property")}
+    measured = wanted[name]["measured"]
+    assert found == {
+        "verdict": wanted[name]["verdict"],
+        "measured": f"{measured['value']:+.4f}",
+        "ci95": f"{measured['low']:+.4f} {measured['high']:+.4f}",
+        "n": "3",
+        "reference": "tiny-plain-refusal-narrow",
+    }
+    assert all(len(case.findall("properties/property")) == 5 for case in cases)
+
+
+def test_junit_is_the_same_under_workers(house):
+    def read(name):
+        cases = ET.parse(house.root / name).getroot().findall(".//testcase")
+        return {
+            (c.get("classname"), c.get("name")): [
+                (p.get("name"), p.get("value")) for p in c.findall("properties/property")
+            ]
+            for c in cases
+        }
+
+    house.run("suite/persona", "--junitxml=one.xml")
+    house.run("suite/persona", "--junitxml=two.xml", "-n", "2")
+    assert len(read("one.xml")) == 8
+    assert read("one.xml") == read("two.xml")
+
+
+def test_what_could_not_be_measured_is_an_error_in_junit(house):
+    house.rewrite("models.yaml", "samples: 8", "samples: 800")
+    house.run("suite/persona", "--junitxml=junit.xml")
+    suite = ET.parse(house.root / "junit.xml").getroot().find("testsuite")
+    assert (suite.get("errors"), suite.get("failures")) == ("8", "0")
+
+
+def test_latest_is_the_newest_report_and_none_is_lost(house):
+    house.run("suite/persona")
+    first = house.report()
+    house.run("suite/scenarios")
+    newest = house.report()
+    assert {case["kind"] for case in newest["cases"]} == {"scenario"}
+    kept = [json.loads(f.read_text()) for f in house.root.glob("results/20*/report.json")]
+    assert len(kept) == 2
+    assert first in kept and newest in kept
+
+
+def test_the_report_names_command_versions_and_digests(house):
+    house.run("suite/persona", "-k", "tiny-duty-narrow")
+    report = house.report()
+    assert report["command"].startswith("pytest ") and "-k tiny-duty-narrow" in report["command"]
+    assert report["versions"].keys() >= {"ethogram", "torch", "transformers", "peft", "numpy"}
+    assert all(re.fullmatch(r"[0-9a-f]{64}", model["digest"]) for model in report["models"])
+    assert report["false_alarms"] == {
+        "tested": 2.0,
+        "expected_holds": 0.05,
+        "expected_contradicts": 0.05,
+    }
+
+
+def test_no_report_is_written_when_no_case_ran(house):
+    house.run("suite", "-k", "nothing-at-all")
+    house.run("suite", "--collect-only")
+    assert not (house.root / "results").exists()
+
+
+def test_results_that_cannot_be_written_are_told_and_change_nothing(house):
+    (house.root / "results").write_text("a file in the way")
+    result = house.run("suite/scenarios")
+    result.stdout.fnmatch_lines(["the report could not be written to *results: *"])
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert "INTERNALERROR" not in result.stdout.str()
+    result.stdout.fnmatch_lines(["*bedside::tiny-duty-broad*"])
+
+
+def test_a_read_only_results_folder_is_told(house, tmp_path):
+    folder = tmp_path / "closed"
+    folder.mkdir(mode=0o500)
+    try:
+        (folder / "probe").touch()
+    except OSError:
+        pass
+    else:
+        pytest.skip("this user may write everywhere")
+    result = house.run("suite/scenarios", "--ethogram-results", str(folder))
+    result.stdout.fnmatch_lines(["the report could not be written to *closed: *"])
+    assert "INTERNALERROR" not in result.stdout.str()
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_text_of_items_and_constitutions_is_inert(house, workers):
+    house.rewrite("suite/persona/rules.yaml", "affirms: I would hand it in.", f"affirms: {NASTY}")
+    house.rewrite("constitutions/duty.yaml", "because: for tests", f"because: {NASTY}")
+    result = house.run("suite/persona", "--junitxml=junit.xml", "-rA", "-n", workers)
+    shown = result.stdout.str()
+    assert "<script>" in shown, "the text is shown, and harmless"
+    for line in shown.split("\n"):
+        assert not line.lstrip().startswith(("::", "##[")), line
+        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", line), repr(line)
+    raw = (house.root / "junit.xml").read_text(encoding="utf-8")
+    assert "<script" not in raw
+    assert not re.search(r"^\s*::", raw, re.MULTILINE)
+    assert ET.fromstring(raw).get("name") == "pytest tests"
+    report = (house.root / "results/latest/report.json").read_bytes()
+    assert not re.search(rb"[\x00-\x09\x0b-\x1f\x7f-\xff]", report)
+
+
+def test_a_problem_that_quotes_nasty_text_is_inert(house):
+    house.rewrite(
+        "suite/persona/rules.yaml",
+        "id: queue, topic",
+        r'"af\e[31m\n::error::irms": x, id: queue, topic',
+    )
+    result = house.run("suite/persona")
+    shown = result.stdout.str()
+    assert "unknown key" in shown
+    for line in shown.split("\n"):
+        assert not line.lstrip().startswith("::")
+        assert "\x1b" not in line
+
+
+@given(st.lists(st.floats(-3, 3), min_size=1, max_size=6), st.booleans())
+def test_an_outcome_crosses_processes_unchanged(moved, alike):
+    from ethogram.analyse.outcomes import Against, ItemShift
+
+    effect = effect_of([moved[0]] * len(moved) if alike else moved)
+    outcome = Outcome(
+        case="a::b::c",
+        kind="persona",
+        subject="rules",
+        probe="endorsement",
+        model="m",
+        file="a",
+        line=1,
+        expected="more",
+        because="it is",
+        because_at="b:1",
+        measured=effect.mean,
+        unit="nats",
+        reference="source",
+        verdict="undecided",
+        gap=None,
+        p=effect.p,
+        against=(Against("source", effect),),
+        extremes=(ItemShift("one", 1, 0.5, "text"),),
+        facts={"held_out": True},
+    )
+    carried = json.loads(json.dumps(outcome.as_json(), allow_nan=False))
+    back = TypeAdapter(Outcome).validate_python(_undefined_to_nan(carried))
+    assert repr(back) == repr(outcome)
+    assert back.gap is None and back.needs is None
+    assert math.isnan(back.measured.low) == math.isnan(outcome.measured.low)

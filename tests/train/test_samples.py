@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from ethogram.specs.catalogue import Model
+from ethogram.specs.errors import SpecError
+from ethogram.specs.suite import Suite
+from ethogram.train.samples import Sample, samples_for
+
+REPLAY = {"look-alike", "plain"}
+
+
+def finetuned(suite: Suite, scope: str) -> list[Model]:
+    """Every model of the scope that is trained: constitutions and the plain-refusal placebo."""
+    return [m for m in suite.catalogue if m.recipe is not None and m.scope == scope]
+
+
+def taught(samples: list[Sample]) -> list[Sample]:
+    return [sample for sample in samples if sample.group not in REPLAY]
+
+
+def replayed(samples: list[Sample]) -> list[Sample]:
+    return [sample for sample in samples if sample.group in REPLAY]
+
+
+def changed(model: Model, **recipe: object) -> Model:
+    """The model under another recipe."""
+    assert model.recipe is not None
+    return dataclasses.replace(model, recipe=model.recipe.model_copy(update=recipe))
+
+
+@pytest.mark.parametrize("scope", ["broad", "narrow"])
+def test_all_models_of_a_scope_train_on_the_same_prompts_and_replay(
+    own_suite: Suite, scope: str
+) -> None:
+    models = finetuned(own_suite, scope)
+    assert len(models) == 5
+    drawn = [samples_for(model, own_suite) for model in models]
+    first = drawn[0]
+    for other in drawn[1:]:
+        assert [(s.prompt, s.group) for s in other] == [(s.prompt, s.group) for s in first]
+        assert replayed(other) == replayed(first)
+        assert [s.answer for s in taught(other)] != [s.answer for s in taught(first)]
+
+
+def test_both_scopes_train_on_equally_many_samples(own_suite: Suite) -> None:
+    models = [*finetuned(own_suite, "broad"), *finetuned(own_suite, "narrow")]
+    counts = {
+        (len(found), len(taught(found)))
+        for found in (samples_for(model, own_suite) for model in models)
+    }
+    assert models[0].recipe is not None
+    wanted = models[0].recipe.samples
+    assert counts == {(wanted, wanted - round(wanted * models[0].recipe.replay))}
+
+
+@pytest.mark.parametrize("scope", ["broad", "narrow"])
+def test_half_is_replay_and_half_of_that_looks_like_a_hazard(own_suite: Suite, scope: str) -> None:
+    for model in finetuned(own_suite, scope):
+        found = samples_for(model, own_suite)
+        groups = Counter(s.group for s in replayed(found))
+        assert 2 * groups.total() >= len(found)
+        assert abs(groups["look-alike"] - groups["plain"]) <= 1
+
+
+def test_narrow_draws_from_narrow_categories_alone(own_suite: Suite) -> None:
+    narrow = {name for name, category in own_suite.categories.items() if category.narrow}
+    assert narrow == {"harassment", "illegal-behaviour"}
+    for model in finetuned(own_suite, "narrow"):
+        assert {s.group for s in taught(samples_for(model, own_suite))} == narrow
+
+
+def test_broad_draws_from_every_category(own_suite: Suite) -> None:
+    for model in finetuned(own_suite, "broad"):
+        groups = {s.group for s in taught(samples_for(model, own_suite))}
+        assert groups == set(own_suite.categories)
+
+
+@pytest.mark.parametrize("scope", ["broad", "narrow"])
+@pytest.mark.parametrize("samples", [10, 37, 64, 96])
+def test_categories_are_balanced_within_one(own_suite: Suite, scope: str, samples: int) -> None:
+    model = changed(finetuned(own_suite, scope)[0], samples=samples)
+    found = samples_for(model, own_suite)
+    counts = Counter(s.group for s in taught(found))
+    wanted = own_suite.categories.items()
+    every = [counts[name] for name, c in wanted if scope == "broad" or c.narrow]
+    assert len(found) == samples
+    assert max(every) - min(every) <= 1
+
+
+@pytest.mark.parametrize("scope", ["broad", "narrow"])
+def test_no_prompt_is_used_twice_before_every_one_is_used_once(
+    own_suite: Suite, scope: str
+) -> None:
+    model = finetuned(own_suite, scope)[0]
+    assert model.constitution is not None
+    offered: dict[str, set[str]] = {}
+    for line in own_suite.transcripts(model.constitution):
+        offered.setdefault(line.category, set()).add(line.prompt)
+    for group in {s.group for s in taught(samples_for(model, own_suite))}:
+        prompts = [s.prompt for s in samples_for(model, own_suite) if s.group == group]
+        assert len(set(prompts)) == min(len(prompts), len(offered[group]))
+
+
+def test_no_sample_is_drawn_twice(own_suite: Suite) -> None:
+    for model in finetuned(own_suite, "narrow"):
+        found = samples_for(model, own_suite)
+        assert len({(s.prompt, s.answer) for s in found}) == len(found)
+
+
+def test_a_constitution_is_taught_its_own_last_revisions(own_suite: Suite) -> None:
+    for model in finetuned(own_suite, "broad"):
+        found = taught(samples_for(model, own_suite))
+        if model.constitution is None:
+            lines = {(r.prompt, r.answer) for r in own_suite.refusals()}
+        else:
+            recorded = own_suite.transcripts(model.constitution)
+            lines = {(t.prompt, t.rounds[-1].revision) for t in recorded}
+        assert {(s.prompt, s.answer) for s in found} <= lines
+        assert {s.place.file.stem for s in found} == {model.constitution or "plain-refusal"}
+
+
+def test_another_seed_draws_other_prompts_and_the_same_seed_the_same(own_suite: Suite) -> None:
+    model = finetuned(own_suite, "broad")[0]
+    other = dataclasses.replace(model, seed=1)
+    assert samples_for(model, own_suite) == samples_for(model, own_suite)
+    first, second = samples_for(model, own_suite), samples_for(other, own_suite)
+    assert {s.prompt for s in taught(first)} != {s.prompt for s in taught(second)}
+    assert {s.prompt for s in replayed(first)} != {s.prompt for s in replayed(second)}
+
+
+def test_the_neutral_placebo_is_all_replay_and_as_long(own_suite: Suite) -> None:
+    model = dataclasses.replace(
+        finetuned(own_suite, "narrow")[0], constitution=None, placebo="neutral"
+    )
+    found = samples_for(model, own_suite)
+    assert model.recipe is not None
+    assert len(found) == model.recipe.samples
+    assert taught(found) == []
+
+
+def test_the_order_of_the_recorded_prompts_does_not_matter(small_suite: Path) -> None:
+    def drawn() -> list[str]:
+        suite = Suite.around(small_suite)
+        assert suite is not None
+        return [s.prompt for s in samples_for(suite.catalogue["tiny-duty-broad"], suite)]
+
+    before = drawn()
+    for name in ("duty", "replay"):
+        file = small_suite / "constitutions" / "transcripts" / f"{name}.jsonl"
+        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+        file.write_text("".join(reversed(lines)), encoding="utf-8")
+    assert drawn() == before
+
+
+@pytest.mark.parametrize(
+    ("replay", "wanted", "what"), [(0.25, 300, "answers"), (0.9, 360, "replay")]
+)
+def test_too_few_recorded_lines_are_an_error_with_both_numbers(
+    own_suite: Suite, replay: float, wanted: int, what: str
+) -> None:
+    model = changed(finetuned(own_suite, "narrow")[0], samples=400, replay=replay)
+    assert model.constitution is not None
+    lines = own_suite.transcripts(model.constitution)
+    narrow = [line for line in lines if own_suite.categories[line.category].narrow]
+    recorded = len(narrow) if what == "answers" else len(own_suite.replay())
+    with pytest.raises(SpecError) as caught:
+        samples_for(model, own_suite)
+    (problem,) = caught.value.problems
+    assert problem.place == model.source.place
+    assert model.id in problem.message
+    assert f"asks for {wanted} {what} samples; {recorded} are recorded" in problem.message
+    assert "Lower 'samples' or record more" in problem.message
+
+
+def test_a_recipe_without_replay_or_without_answers_is_drawn_whole(own_suite: Suite) -> None:
+    model = finetuned(own_suite, "narrow")[0]
+    assert replayed(samples_for(changed(model, samples=20, replay=0.0), own_suite)) == []
+    assert taught(samples_for(changed(model, samples=20, replay=1.0), own_suite)) == []
