@@ -37,11 +37,11 @@ class House:
     pytester: pytest.Pytester
 
     def run(self, *args: str) -> pytest.RunResult:
-        return self.pytester.runpytest_inprocess("--ethogram-cache", str(self.cache), *args)
+        return self.pytester.runpytest_inprocess(f"--ethogram-cache={self.cache}", *args)
 
     def run_apart(self, *args: str) -> pytest.RunResult:
         """In a process of its own: what is imported there says something."""
-        return self.pytester.runpytest_subprocess("--ethogram-cache", str(self.cache), *args)
+        return self.pytester.runpytest_subprocess(f"--ethogram-cache={self.cache}", *args)
 
     def report(self) -> dict[str, Any]:
         return read(self.root)
@@ -86,7 +86,7 @@ def warm(
             patch.setenv(name, value)
         os.chdir(root)
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
-            pytest.main(["suite", "--ethogram-cache", str(cache)])
+            pytest.main(["suite", f"--ethogram-cache={cache}"])
         os.chdir(before)
     sys.path[:] = path
     if "conftest" in modules:

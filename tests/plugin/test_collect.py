@@ -164,5 +164,5 @@ def test_yaml_outside_of_any_suite_is_left_to_others(pytester):
     pytester.makeconftest('pytest_plugins = ("ethogram.plugin",)')
     folder = pytester.mkdir("persona")
     (folder / "mine.yaml").write_text("not: ours\n")
-    result = pytester.runpytest_inprocess("--ethogram-cache", str(pytester.path / "cache"))
+    result = pytester.runpytest_inprocess(f"--ethogram-cache={pytester.path / 'cache'}")
     assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED

@@ -1,4 +1,5 @@
 import shutil
+import textwrap
 
 import pytest
 
@@ -13,8 +14,6 @@ MINE = """
 
 
 def write(house, text, name="suite/test_mine.py"):
-    import textwrap
-
     (house.root / name).write_text(textwrap.dedent(text))
 
 
@@ -118,10 +117,3 @@ def test_a_model_that_cannot_be_measured_is_named(house):
     result = house.run("suite/test_mine.py", "-k", "tiny-duty-narrow")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["*NotMeasured: tiny-duty-narrow: *asks for 400 answers samples*"])
-
-
-def test_a_python_case_is_the_same_under_workers(house):
-    write(house, MINE)
-    house.run("suite/test_mine.py")
-    result = house.run("suite/test_mine.py", "-n", "2")
-    assert result.parseoutcomes() == {"passed": 4}

@@ -4,15 +4,15 @@ import re
 import xml.etree.ElementTree as ET
 
 import pytest
+from ethogram.analyse.effects import effect_of
+from ethogram.analyse.outcomes import Outcome
+from ethogram.plugin.gather import _undefined_to_nan
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from ethogram.analyse.effects import effect_of
-from ethogram.analyse.outcomes import Outcome
-from ethogram.plugin.gather import _undefined_to_nan
-
-NASTY = r'"I \0 \e[31m would\n::error::it\r##[error]x <script>alert(1)</script> \x9b2J"'
+NASTY = r'"I\n::error::would\r  ##[error]x <script>alert(1)</script> \u202e \x9b2J it"'
+BEYOND_XML = r'"I \0 \e[31m would"'
 
 
 def test_junit_carries_the_numbers_of_every_case(house, warm):
@@ -38,22 +38,6 @@ def test_junit_carries_the_numbers_of_every_case(house, warm):
         "reference": "tiny-plain-refusal-narrow",
     }
     assert all(len(case.findall("properties/property")) == 5 for case in cases)
-
-
-def test_junit_is_the_same_under_workers(house):
-    def read(name):
-        cases = ET.parse(house.root / name).getroot().findall(".//testcase")
-        return {
-            (c.get("classname"), c.get("name")): [
-                (p.get("name"), p.get("value")) for p in c.findall("properties/property")
-            ]
-            for c in cases
-        }
-
-    house.run("suite/persona", "--junitxml=one.xml")
-    house.run("suite/persona", "--junitxml=two.xml", "-n", "2")
-    assert len(read("one.xml")) == 8
-    assert read("one.xml") == read("two.xml")
 
 
 def test_what_could_not_be_measured_is_an_error_in_junit(house):
@@ -111,16 +95,15 @@ def test_a_read_only_results_folder_is_told(house, tmp_path):
         pass
     else:
         pytest.skip("this user may write everywhere")
-    result = house.run("suite/scenarios", "--ethogram-results", str(folder))
+    result = house.run("suite/scenarios", f"--ethogram-results={folder}")
     result.stdout.fnmatch_lines(["the report could not be written to *closed: *"])
     assert "INTERNALERROR" not in result.stdout.str()
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
-def test_text_of_items_and_constitutions_is_inert(house, workers):
+def test_text_of_items_and_constitutions_is_inert(house):
     house.rewrite("suite/persona/rules.yaml", "affirms: I would hand it in.", f"affirms: {NASTY}")
     house.rewrite("constitutions/duty.yaml", "because: for tests", f"because: {NASTY}")
-    result = house.run("suite/persona", "--junitxml=junit.xml", "-rA", "-n", workers)
+    result = house.run("suite/persona", "--junitxml=junit.xml", "-rA")
     shown = result.stdout.str()
     assert "<script>" in shown, "the text is shown, and harmless"
     for line in shown.split("\n"):
@@ -132,6 +115,18 @@ def test_text_of_items_and_constitutions_is_inert(house, workers):
     assert ET.fromstring(raw).get("name") == "pytest tests"
     report = (house.root / "results/latest/report.json").read_bytes()
     assert not re.search(rb"[\x00-\x09\x0b-\x1f\x7f-\xff]", report)
+
+
+def test_characters_that_no_terminal_or_xml_should_see_are_refused_on_reading(house):
+    house.rewrite(
+        "suite/persona/rules.yaml", "affirms: I would hand it in.", f"affirms: {BEYOND_XML}"
+    )
+    result = house.run("suite/persona", "--junitxml=junit.xml")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(["suite/persona/rules.yaml:3:*: 'affirms' holds the control *"])
+    assert "\x1b[31m would" not in result.stdout.str()
+    assert "\0" not in result.stdout.str()
+    assert ET.parse(house.root / "junit.xml").getroot().tag == "testsuites"
 
 
 def test_a_problem_that_quotes_nasty_text_is_inert(house):

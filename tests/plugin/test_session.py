@@ -1,6 +1,7 @@
 import json
 import re
 import shutil
+import xml.etree.ElementTree as ET
 
 import pytest
 
@@ -132,28 +133,50 @@ def test_a_changed_statement_is_scored_anew_and_nothing_else(house):
     ]
 
 
+def properties(file):
+    return {
+        (case.get("classname"), case.get("name")): [
+            (part.get("name"), part.get("value")) for part in case.iter("property")
+        ]
+        for case in ET.parse(file).getroot().iter("testcase")
+    }
+
+
 def test_workers_and_one_process_report_the_same(house, warm):
-    alone = house.run("suite", "-n", "0")
+    (house.root / "suite" / "test_mine.py").write_text(
+        "def test_mine(finetuned, score):\n    score.effect(finetuned, 'rules')\n"
+    )
+    alone = house.run("suite", "-n", "0", "--junitxml=one.xml")
     one = house.report()
-    shared = house.run("suite", "-n", "2")
+    shared = house.run("suite", "-n", "2", "--junitxml=two.xml")
     two = house.report()
     assert found(one) == found(two)
     assert found(one)[1:] == found(warm.report)[1:]
     assert alone.parseoutcomes() == shared.parseoutcomes()
+    assert alone.parseoutcomes()["passed"] == warm.report["counts"]["holds"] + 4
     assert tables(alone.stdout.str()) == tables(shared.stdout.str()) == tables(warm.output)
+    assert len(properties("one.xml")) == 48
+    assert properties("one.xml") == properties("two.xml")
 
 
-def test_two_workers_make_a_cold_cache_ready_together(bare, warm):
-    result = bare.run("suite/persona", "-n", "2", "-k", "tiny-duty-narrow")
-    assert sum(result.parseoutcomes().values()) == 2
+def test_workers_start_cold_and_agree_on_what_cannot_be_measured(bare, warm):
+    break_duty_narrow(bare)
+    result = bare.run("suite/persona", "-n", "2", "-k", "endorsement and narrow")
+    assert result.parseoutcomes() == {"failed": 1, "errors": 1}
     report = bare.report()
-    wanted = {case["case"]: case["measured"] for case in warm.report["cases"]}
-    assert {c["case"]: c["measured"] for c in report["cases"]} == {
-        c["case"]: wanted[c["case"]] for c in report["cases"]
-    }
     digests = {model["model"]: model["digest"] for model in warm.report["models"]}
-    assert report["models"]
-    assert all(model["digest"] == digests[model["model"]] for model in report["models"])
+    assert {model["model"]: model["digest"] for model in report["models"]} == {
+        "tiny": digests["tiny"],
+        "tiny-utility-narrow": digests["tiny-utility-narrow"],
+        "tiny-plain-refusal-narrow": digests["tiny-plain-refusal-narrow"],
+        "tiny-duty-narrow": None,
+    }
+    name = "suite/persona/rules.yaml::endorsement::tiny-utility-narrow"
+    wanted = next(case for case in warm.report["cases"] if case["case"] == name)
+    assert [(c["case"], c["measured"]) for c in report["cases"]] == [(name, wanted["measured"])]
+    bare.run("suite/persona", "-k", "endorsement and narrow")
+    assert found(bare.report()) == found(report)
+    assert bare.report()["counts"]["not measured"] == 1
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
@@ -210,10 +233,9 @@ def break_duty_narrow(house):
     )
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
-def test_a_model_that_cannot_be_finetuned_gives_errors_and_stops_no_other(house, warm, workers):
+def test_a_model_that_cannot_be_finetuned_gives_errors_and_stops_no_other(house, warm):
     break_duty_narrow(house)
-    result = house.run("suite/persona", "suite/scenarios", "-n", workers)
+    result = house.run("suite/persona", "suite/scenarios")
     counted = result.parseoutcomes()
     assert counted["errors"] == 3
     report = house.report()
@@ -255,7 +277,7 @@ def test_two_suites_in_one_run_have_a_report_each(house, monkeypatch, apart):
         (parent / "two/suite/persona/rules.yaml").read_text().replace("wallet", "purse")
     )
     monkeypatch.chdir(parent)
-    extra = ["--ethogram-results", str(parent / "results")] if apart else []
+    extra = [f"--ethogram-results={parent / 'results'}"] if apart else []
     result = house.run("one/suite/persona", "two/suite/scenarios", *extra)
     assert sum(result.parseoutcomes().values()) == 8 + 4
     if apart:
@@ -267,13 +289,9 @@ def test_two_suites_in_one_run_have_a_report_each(house, monkeypatch, apart):
         report = json.loads((parent / name / "results/latest/report.json").read_text())
         assert [case["kind"] for case in report["cases"]] == [kind] * count
         assert report["counts"]["not measured"] == 0
-        assert {m for row in report["models"] for m in [row["model"]]} <= set(
-            row["model"] for row in report["models"]
-        )
 
 
-def test_a_changed_suite_names_other_shifts_in_another_house(house, monkeypatch):
-    """Two suites share a store: the same queries are scored once, whichever suite asks."""
+def test_suites_in_different_folders_share_what_is_stored(house, monkeypatch):
     other = house.root.parent / "other"
     shutil.copytree(house.root, other)
     monkeypatch.chdir(other)

@@ -12,11 +12,6 @@ from typing import Any
 
 import pytest
 import torch
-from ethogram.specs.models import Lora, Source
-from peft import PeftModel, get_peft_model
-from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM
-
 from ethogram.source.load import (
     DEFAULT_TEMPLATE,
     attach_adapter,
@@ -26,7 +21,11 @@ from ethogram.source.load import (
     portable_config,
 )
 from ethogram.source.obtain import SourceError
+from ethogram.specs.models import Lora, Source
 from ethogram.train.lora import lora_config
+from peft import PeftModel, get_peft_model
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
 
 SOURCE = Source(folder=".", device="cpu")
 TOKENS = torch.tensor([[5, 9, 200, 31, 77]])

@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ethogram.specs.models import Source
-from pydantic import ValidationError
-
 from ethogram.source import obtain as module
 from ethogram.source.obtain import SourceError, converted, folder_digest, identity, obtain
+from ethogram.specs.models import Source
 from ethogram.specs.suite import Suite
 from ethogram.store import Store
+from pydantic import ValidationError
 
 NOWHERE = "file:///nonexistent"
 GGUF = b"GGUF but not a model"
@@ -33,7 +32,9 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     info = "fake_model-1.0.dist-info"
     with zipfile.ZipFile(folder / "fake_model-1.0-py3-none-any.whl", "w") as wheel:
         wheel.writestr("fake_model/model.gguf", GGUF)
-        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: fake-model\nVersion: 1.0\n")
+        wheel.writestr(
+            f"{info}/METADATA", "Metadata-Version: 2.1\nName: fake-model\nVersion: 1.0\n"
+        )
         wheel.writestr(
             f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         )
@@ -118,7 +119,9 @@ def test_asking_for_a_digest_imports_no_torch(tiny_folder: Path) -> None:
         "from ethogram.specs.models import Source; identity(Source(folder='.'), Path(sys.argv[1]));"
         "sys.exit('torch' in sys.modules)"
     )
-    assert subprocess.run([sys.executable, "-c", code, str(tiny_folder)], check=False).returncode == 0
+    assert (
+        subprocess.run([sys.executable, "-c", code, str(tiny_folder)], check=False).returncode == 0
+    )
 
 
 @pytest.fixture

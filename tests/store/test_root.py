@@ -4,7 +4,6 @@ from pathlib import Path
 
 import platformdirs
 import pytest
-
 from ethogram.store import CACHE_VARIABLE, Store, StoreError, default_root
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -11,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ethogram.store import ScoreLog, StoreError
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from ethogram.store import ScoreLog, StoreError
 
 VALUE = st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=3) | st.text(max_size=9)
 
@@ -107,7 +105,7 @@ print("late" in log.values)
     said, known = child.stdout.splitlines()
     assert f"cannot write to {folder}" in said and known == "False"
     assert dict(ScoreLog(folder).refresh()) == {"early": [1.0]}
-    assert len(os.listdir(folder)) == 1, "nothing half-written stays"
+    assert len(list(folder.iterdir())) == 1, "nothing half-written stays"
 
 
 def test_non_finite_scores_are_not_stored(tmp_path: Path) -> None:

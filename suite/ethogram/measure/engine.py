@@ -125,9 +125,9 @@ class LocalEngine:
 
     def _logprob_batch(self, batch: list[Prompt]) -> dict[Query, Value]:
         each = len(batch[0].continuations)
-        last, cache, mask = self._prefill([prompt.tokens for prompt in batch])
         rows = [tokens for prompt in batch for tokens in prompt.continuations]
         width = max(len(tokens) for tokens in rows)
+        last, cache, mask = self._prefill([prompt.tokens for prompt in batch], width)
         device = self.loaded.device
         targets = torch.zeros((len(rows), width), dtype=torch.long)
         real = torch.zeros((len(rows), width), dtype=torch.bool)
@@ -157,10 +157,19 @@ class LocalEngine:
         asked = [query for prompt in batch for query in prompt.queries]
         return dict(zip(asked, values, strict=True))
 
-    def _prefill(self, prompts: list[list[int]]) -> tuple[torch.Tensor, Any, torch.Tensor]:
-        """(logits after each prompt, their cache, attention mask); the common start computed once."""
+    def _prefill(
+        self, prompts: list[list[int]], more: int = 0
+    ) -> tuple[torch.Tensor, Any, torch.Tensor]:
+        """(logits after each prompt, their cache, attention mask); the common start computed once.
+
+        `more` tokens will follow every prompt.
+        """
         device, model = self.loaded.device, self.loaded.model
         shared = _common_length(prompts)
+        window = getattr(model.config.get_text_config(), "sliding_window", None)
+        if window and max(len(tokens) for tokens in prompts) + more > window:
+            # A window is counted in slots, padding included: none may lie between real tokens.
+            shared = 0
         cache = DynamicCache(config=model.config)
         mask = torch.ones((len(prompts), shared), dtype=torch.long, device=device)
         if shared:
@@ -231,10 +240,11 @@ class LocalEngine:
         tokenizer, device = self.loaded.tokenizer, self.loaded.device
         stops = sorted({stop_token(tokenizer), tokenizer.eos_token_id} - {None})
         ends = torch.tensor(stops, device=device)
-        last, cache, mask = self._prefill([self._tokens(query) for query in batch])
+        limit = int(batch[0].target[0])
+        last, cache, mask = self._prefill([self._tokens(query) for query in batch], limit)
         made: list[torch.Tensor] = []
         ended = torch.zeros(len(batch), dtype=torch.bool, device=device)
-        for _ in range(int(batch[0].target[0])):
+        for _ in range(limit):
             made.append(last.argmax(dim=-1))
             ended |= torch.isin(made[-1], ends)
             if bool(ended.all()):

@@ -56,13 +56,16 @@ def attach(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestRe
     if outcome is not None and report.when == "call":
         measured = outcome.measured
         setattr(report, CARRIED, {"outcome": outcome.as_json(), "root": root})
-        report.user_properties += [
+        properties: list[tuple[str, object]] = [
             ("verdict", outcome.verdict),
             ("measured", number(measured.value, 4)),
             ("ci95", f"{number(measured.low, 4)} {number(measured.high, 4)}"),
             ("n", str(measured.n)),
             ("reference", outcome.reference),
         ]
+        report.user_properties += properties
+        # JUnit reads them off the report of the teardown, which takes them from the item.
+        item.user_properties += properties
 
 
 def _unmeasured(item: Trial, error: BaseException) -> Unmeasured:

@@ -13,8 +13,8 @@ from ethogram.report.words import NOT_MEASURED, bracket, number, short
 
 WIDTH = 100
 WIDEST = 12
-NARROWEST = 9
-"""Columns that an id keeps, whatever stands beside it."""
+PADDING = 2
+"""Columns that tabulate adds to every heading."""
 
 
 def render(report: Report) -> str:
@@ -108,11 +108,14 @@ def _gaps(outcomes: Sequence[Outcome]) -> str:
 
 def _fitted(heads: Sequence[str], rows: Sequence[Sequence[str]], ids: Sequence[int]) -> str:
     """The table in at most WIDTH columns: ids are cut, the widest column first, numbers never."""
-    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    least = [len(head) + PADDING for head in heads]
+    widths = [
+        max(least[at], *map(len, column)) for at, column in enumerate(zip(*rows, strict=True))
+    ]
     between = 2 * (len(widths) - 1)
     while sum(widths) + between > WIDTH:
         widest = max(ids, key=lambda column: widths[column])
-        if widths[widest] <= NARROWEST:
+        if widths[widest] <= least[widest]:
             break
         widths[widest] -= 1
     cut = [

@@ -87,7 +87,9 @@ def folder_digest(folder: Path) -> str:
     """
     if not (folder / "config.json").is_file():
         raise SourceError(f"{folder} is no model folder: it has no config.json")
-    return digest_of(_content(folder, ("*.json", "*.jinja", "*.model", "*.txt", "*.py", "*.safetensors")))
+    return digest_of(
+        _content(folder, ("*.json", "*.jinja", "*.model", "*.txt", "*.py", "*.safetensors"))
+    )
 
 
 def _content(folder: Path, patterns: Iterable[str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from ethogram.specs.errors import SpecError, did_you_mean
+from ethogram.specs.errors import Place, SpecError, did_you_mean
 from ethogram.specs.models import Candidate, MatrixRow, ModelsFile, Placebo, Recipe, Scope, Source
 
 T = TypeVar("T")
@@ -79,21 +79,29 @@ class Catalogue:
 def expand(spec: ModelsFile, constitutions: Iterable[str]) -> Catalogue:
     """Write the matrix out. Raises SpecError when a row names what does not exist."""
     known = sorted(constitutions)
-    models = [Model(name, "source", name, source) for name, source in sorted(spec.sources.items())]
+    named = [
+        (Model(name, "source", name, source), source.place)
+        for name, source in sorted(spec.sources.items())
+    ]
     for row in spec.matrix:
-        models.extend(_row(spec, row, known))
-    models.extend(_candidates(spec, known))
+        named.extend((model, row.place) for model in _row(spec, row, known))
+    named.extend(_candidates(spec, known))
     seen: dict[str, Model] = {}
-    for model in models:
+    for model, place in named:
         if model.id in seen:
-            raise SpecError.at(spec.place, f"two models would have the id {model.id!r}")
+            raise SpecError.at(place, f"two models would have the id {model.id!r}")
         seen[model.id] = model
-    for model in models:
-        placebo = model.candidate.placebo if model.candidate else None
-        if model.candidate and placebo is not None and placebo not in seen:
-            hint = did_you_mean(placebo, (m.id for m in models if m.kind == "placebo"))
-            raise SpecError.at(model.candidate.place, f"unknown placebo {placebo!r}{hint}")
-    return Catalogue(models)
+    for model in seen.values():
+        if model.candidate is not None:
+            _check_placebo(model.candidate, seen)
+    return Catalogue(seen.values())
+
+
+def _check_placebo(candidate: Candidate, models: dict[str, Model]) -> None:
+    named = candidate.placebo
+    if named is not None and (named not in models or models[named].kind != "placebo"):
+        hint = did_you_mean(named, (m.id for m in models.values() if m.kind == "placebo"))
+        raise SpecError.at(candidate.place, f"unknown placebo {named!r}{hint}")
 
 
 def _row(spec: ModelsFile, row: MatrixRow, known: list[str]) -> list[Model]:
@@ -127,24 +135,21 @@ def _row(spec: ModelsFile, row: MatrixRow, known: list[str]) -> list[Model]:
     ]
 
 
-def _candidates(spec: ModelsFile, known: list[str]) -> list[Model]:
-    found = []
+def _candidates(spec: ModelsFile, known: list[str]) -> Iterator[tuple[Model, Place]]:
     for name, candidate in sorted(spec.candidates.items()):
         source = _named(candidate, "source", candidate.source, spec.sources)
         _named(candidate, "constitution", candidate.constitution, dict.fromkeys(known))
         model_id = name if candidate.constitution in name else f"{name}-{candidate.constitution}"
-        found.append(
-            Model(
-                id=model_id,
-                kind="candidate",
-                source_id=candidate.source,
-                source=source,
-                constitution=candidate.constitution,
-                scope=candidate.scope,
-                candidate=candidate,
-            )
+        model = Model(
+            id=model_id,
+            kind="candidate",
+            source_id=candidate.source,
+            source=source,
+            constitution=candidate.constitution,
+            scope=candidate.scope,
+            candidate=candidate,
         )
-    return found
+        yield model, candidate.place
 
 
 def _named(owner: MatrixRow | Candidate, what: str, name: str, known: dict[str, T]) -> T:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from ethogram.specs.base import FileSpec, Id, Spec, Text, check_unique
+from ethogram.specs.base import (
+    FileSpec,
+    Id,
+    Misplaced,
+    Spec,
+    Text,
+    check_unique,
+    duplicates,
+    validated,
+)
 from ethogram.specs.errors import Place, Problem, SpecError
-from ethogram.specs.loader import read_text
-from pydantic import Field, ValidationError, model_validator
+from ethogram.specs.loader import Document, read_text
+from ethogram.specs.wording import shape
+from pydantic import Field, model_validator
 
 Direction = Literal["more", "less", "same"]
 SIGN: dict[Direction, int] = {"more": 1, "less": -1, "same": 0}
@@ -35,7 +45,8 @@ class Expectation(Spec):
     @model_validator(mode="after")
     def _consistent(self) -> Expectation:
         if self.target is not None and self.sign * self.target < 0:
-            raise ValueError(f"'target' {self.target} points against 'expect: {self.expect}'")
+            message = f"'target: {self.target:g}' points against 'expect: {self.expect}'"
+            raise Misplaced(message, "target")
         return self
 
     @property
@@ -69,7 +80,7 @@ class Constitution(FileSpec):
 
     @model_validator(mode="after")
     def _consistent(self) -> Constitution:
-        check_unique("principle", [principle.id for principle in self.principles])
+        check_unique("principle", self.principles, "principles")
         return self
 
 
@@ -120,31 +131,36 @@ def read_lines(kind: type[S], file: Path) -> tuple[S, ...]:
     """Read a JSON Lines file. Raises SpecError naming every malformed line."""
     found: list[S] = []
     problems: list[Problem] = []
-    for number, raw in json_lines(file):
-        place = Place(file, number)
-        try:
-            line = kind.model_validate(raw)
-        except ValidationError as error:
-            for detail in error.errors():
-                where = ".".join(str(part) for part in detail["loc"])
-                problems.append(Problem(place, f"{where}: {detail['msg'].lower()}"))
+    for number, line in enumerate(read_text(file).split("\n"), start=1):
+        if not line.strip():
             continue
-        line._place = place
-        found.append(line)
+        try:
+            document = Document(file, _json(Place(file, number), line), line=number)
+            found.append(validated(kind, document))
+        except SpecError as error:
+            problems.extend(error.problems)
     if problems:
         raise SpecError(problems)
     return tuple(found)
 
 
-def json_lines(file: Path) -> Iterator[tuple[int, Any]]:
-    """(line number, object) for every line that is not blank. Raises SpecError on bad JSON."""
-    for number, line in enumerate(read_text(file).split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            yield number, json.loads(line)
-        except json.JSONDecodeError as error:
-            place = Place(file, number, error.colno)
-            raise SpecError.at(place, f"not JSON: {error.msg.lower()}") from None
-        except RecursionError:
-            raise SpecError.at(Place(file, number), "not JSON: nested too deep") from None
+def _json(place: Place, line: str) -> dict[str, Any]:
+    """The JSON object of one line. Raises SpecError on anything else."""
+    try:
+        found = json.loads(line, object_pairs_hook=_once)
+    except json.JSONDecodeError as error:
+        message = f"not JSON: {error.msg[0].lower()}{error.msg[1:]}"
+        raise SpecError.at(replace(place, column=error.colno), message) from None
+    except RecursionError:
+        raise SpecError.at(place, "not JSON: nested too deep") from None
+    except ValueError as error:
+        raise SpecError.at(place, str(error)) from None
+    if not isinstance(found, dict):
+        raise SpecError.at(place, f"the line must be one JSON object, not {shape(found)}")
+    return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    for index in duplicates([key for key, _ in pairs]):
+        raise ValueError(f"the key {pairs[index][0]!r} stands twice in one object")
+    return dict(pairs)

@@ -2,7 +2,8 @@
 
 Built from the parser's events, not from its nodes: that needs no recursion, so depth, size and
 alias expansion are bounded while reading. Scalars follow the YAML 1.2 core schema, so `no`, `on`
-and `1:30` stay text (YAML 1.1 reads them as false, true and 90).
+and `1:30` stay text (YAML 1.1 reads them as false, true and 90); `0x1f`, `0o17` and `.nan`, which
+no file here can mean, stay text too. Tags other than `!!str` are refused.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, TypeAlias
 
 import yaml
 from ethogram.specs.errors import Place, SpecError
+from yaml.reader import ReaderError
 
 MAX_BYTES = 5_000_000
 MAX_DEPTH = 40
@@ -27,7 +29,13 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 _INFINITE = re.compile(r"([-+]?)\.(inf|Inf|INF)\Z")
 _NULL = {"", "~", "null", "Null", "NULL"}
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_PLAIN_TAGS = {f"{_CORE}{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")}
+_HINTS = {
+    "mapping values are not allowed": "text with a colon and a space in it needs quotes around it",
+    "cannot start any token": "text that begins with this character needs quotes around it",
+    "unexpected end of stream": "a quote or bracket above is not closed",
+    "did not find expected key": "look at the indentation, and at quotes inside quotes above",
+    "expected <block end>": "look at the indentation, and at quotes inside quotes above",
+}
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -39,6 +47,8 @@ class Document:
     data: Any
     values: dict[KeyPath, tuple[int, int]] = field(default_factory=dict)
     keys: dict[KeyPath, tuple[int, int]] = field(default_factory=dict)
+    line: int = 1
+    """Where the document begins in its file: a JSON Lines file holds one a line."""
 
     def place(self, path: KeyPath, *, of_key: bool = False) -> Place:
         """Where the value (or its key) at `path` stands; the nearest enclosing part if absent."""
@@ -47,7 +57,11 @@ class Document:
             found = first.get(path[:length]) or second.get(path[:length])
             if found:
                 return Place(self.file, *found)
-        return Place(self.file)
+        return self.start
+
+    @property
+    def start(self) -> Place:
+        return Place(self.file, self.line)
 
 
 @dataclass(slots=True)
@@ -78,14 +92,26 @@ def read_text(file: Path) -> str:
 
 def load_yaml(file: Path) -> Document:
     """Read one YAML document. Raises SpecError with the place of what cannot be read."""
+    text = read_text(file)
     try:
-        return _Builder(file).build(read_text(file))
+        return _Builder(file).build(text)
+    except ReaderError as error:
+        before = text[: max(text.find(chr(error.character)), 0)].split("\n")
+        place = Place(file, len(before), len(before[-1]) + 1)
+        message = f"not YAML: the control character U+{error.character:04X} is not allowed"
+        raise SpecError.at(place, message) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
-        raise SpecError.at(place, f"not YAML: {error.problem or error.context}") from None
+        raise SpecError.at(place, f"not YAML: {_hinted(error)}") from None
     except yaml.YAMLError as error:
         raise SpecError.at(Place(file), f"not YAML: {' '.join(str(error).split())}") from None
+
+
+def _hinted(error: yaml.MarkedYAMLError) -> str:
+    """The parser's words, with what a person most likely has to mend."""
+    said = error.problem or error.context or "it cannot be read"
+    return said + "".join(f" ({hint})" for words, hint in _HINTS.items() if words in said)
 
 
 class _Builder:
@@ -118,8 +144,8 @@ class _Builder:
         return SpecError.at(Place(self.file, mark.line + 1, mark.column + 1), message)
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
-        if event.tag is not None and event.tag not in _PLAIN_TAGS and event.tag != "!":
-            raise self._error(event, f"the tag {event.tag!r} is not allowed")
+        if event.tag not in (None, "!", f"{_CORE}str"):
+            raise self._error(event, f"the tag {_tag(event)} is not allowed")
         quoted = event.style in ("'", '"', "|", ">") or event.tag in ("!", f"{_CORE}str")
         if self._wants_key():
             self._key(event)
@@ -170,8 +196,8 @@ class _Builder:
             raise self._error(event, f"more than {MAX_NODES:,} values once aliases are expanded")
 
     def _open(self, event: Any) -> None:
-        if event.tag is not None and event.tag not in _PLAIN_TAGS:
-            raise self._error(event, f"the tag {event.tag!r} is not allowed")
+        if event.tag is not None:
+            raise self._error(event, f"the tag {_tag(event)} is not allowed")
         if self._wants_key():
             raise self._error(event, "a key must be text")
         if len(self.stack) >= MAX_DEPTH:
@@ -195,6 +221,12 @@ class _Builder:
             raise self._error(event, f"the alias *{event.anchor} names no finished anchor")
         value, weight = self.anchors[event.anchor]
         self._add(event, value, weight, None)
+
+
+def _tag(event: Any) -> str:
+    """The tag as it was written."""
+    core = str(event.tag).startswith(_CORE)
+    return f"!!{event.tag.removeprefix(_CORE)}" if core else str(event.tag)
 
 
 def _resolve(text: str) -> Any:

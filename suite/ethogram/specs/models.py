@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
-from ethogram.specs.base import FileSpec, Id, Spec, Text
+from ethogram.specs.base import FileSpec, Id, Misplaced, Spec, Text
 from pydantic import Field, model_validator
 
 Scope = Literal["broad", "narrow"]
 Placebo = Literal["plain-refusal", "neutral"]
 Sha256 = str
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class Source(Spec):
@@ -46,7 +47,8 @@ class Source(Spec):
         if self.wheel and not self.file:
             raise ValueError("'wheel' needs 'file', the name of the GGUF file inside it")
         if self.wheel and "==" not in self.wheel:
-            raise ValueError(f"'wheel' must be pinned as name==version, not {self.wheel!r}")
+            message = f"'wheel' must be pinned as name==version, not {self.wheel!r}"
+            raise Misplaced(message, "wheel")
         if self.file and not self.sha256:
             raise ValueError("'file' needs 'sha256', the digest that it must have")
         return self
@@ -91,7 +93,7 @@ class MatrixRow(Spec):
     constitutions: Literal["all"] | tuple[Id, ...] | None = None
     placebo: Placebo | None = None
     scopes: tuple[Scope, ...] = Field(default=("broad", "narrow"), min_length=1)
-    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    seeds: tuple[Seed, ...] = Field(default=(0,), min_length=1)
     recipe: Id
 
     @model_validator(mode="after")
@@ -129,12 +131,15 @@ class Candidate(Spec):
         if self.endpoint and not self.model:
             raise ValueError("'endpoint' needs 'model', the name it is served under")
         if self.endpoint and not self.endpoint.startswith(("http://", "https://")):
-            raise ValueError(f"'endpoint' must be a URL, not {self.endpoint!r}")
+            message = f"'endpoint' must begin with http:// or https://, not be {self.endpoint!r}"
+            raise Misplaced(message, "endpoint")
         return self
 
 
 class ModelsFile(FileSpec):
     """All of models.yaml."""
+
+    named_freely: ClassVar[bool] = True
 
     sources: dict[Id, Source] = Field(min_length=1)
     recipes: dict[Id, Recipe] = Field(default_factory=dict)

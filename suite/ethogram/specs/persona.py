@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ethogram.specs.base import FileSpec, Id, Spec, Text, check_unique, placeholders
+from ethogram.specs.base import (
+    FileSpec,
+    Id,
+    Misplaced,
+    Spec,
+    Text,
+    check_unique,
+    duplicates,
+    placeholders,
+)
 from pydantic import Field, model_validator
 
 PersonaProbe = Literal["endorsement", "agreement"]
@@ -46,13 +55,15 @@ class Dimension(FileSpec):
 
     @model_validator(mode="after")
     def _consistent(self) -> Dimension:
-        check_unique("item", [item.id for item in self.items])
-        check_unique("probe", list(self.probes))
-        unknown = placeholders(self.question) - {"topic"}
+        check_unique("item", self.items, "items")
+        for index in duplicates(self.probes):
+            raise Misplaced(f"the probe {self.probes[index]!r} stands twice", "probes", index)
+        unknown = placeholders(self.question, "question") - {"topic"}
         if unknown:
-            raise ValueError(
+            message = (
                 f"'question' holds the placeholder {{{min(unknown)}}}; only {{topic}} is known"
             )
+            raise Misplaced(message, "question")
         return self
 
     def asked(self, item: Item) -> str:

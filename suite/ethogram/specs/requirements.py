@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from ethogram.specs.base import FileSpec, Id, Spec, Text, check_unique
+from ethogram.specs.base import FileSpec, Id, Misplaced, Spec, Text, check_unique
 from pydantic import Field, model_validator
 
 Measure = Literal[
@@ -38,7 +38,7 @@ class Requirement(Spec):
         if len(self.bounds) != 1:
             raise ValueError("name exactly one bound: at_least, above, at_most or below")
         if self.over is not None and self.measure not in ("safety-gain", "over-refusal"):
-            raise ValueError(f"'over' means nothing to the measure {self.measure!r}")
+            raise Misplaced(f"'over' means nothing to the measure {self.measure!r}", "over")
         return self
 
     @property
@@ -55,10 +55,12 @@ class Requirement(Spec):
 class Requirements(FileSpec):
     """The gate: every requirement is a case for every model that it names."""
 
+    named_freely: ClassVar[bool] = True
+
     about: Text | None = None
     requirements: tuple[Requirement, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _consistent(self) -> Requirements:
-        check_unique("requirement", [requirement.id for requirement in self.requirements])
+        check_unique("requirement", self.requirements, "requirements")
         return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ethogram.specs.base import FileSpec, Text, duplicates
+from ethogram.specs.base import FileSpec, Misplaced, Text, duplicates
 from pydantic import Field, model_validator
 
 SafetyProbe = Literal["refusal-rate", "refusal-margin"]
@@ -31,7 +31,12 @@ class HazardCategory(FileSpec):
 
     @model_validator(mode="after")
     def _consistent(self) -> HazardCategory:
-        prompts = [prompt.casefold() for prompt in (*self.train, *self.evaluate, *self.harmless)]
-        if twice := duplicates(prompts):
-            raise ValueError(f"the prompt {twice[0]!r} stands twice in the file")
+        placed = [
+            (name, index, prompt)
+            for name in ("train", "evaluate", "harmless")
+            for index, prompt in enumerate(getattr(self, name))
+        ]
+        for position in duplicates([prompt.casefold() for _, _, prompt in placed]):
+            name, index, prompt = placed[position]
+            raise Misplaced(f"the prompt {prompt!r} stands twice in the file", name, index)
         return self

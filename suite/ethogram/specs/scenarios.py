@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
+from collections.abc import Iterator
 
-from ethogram.specs.base import FileSpec, Id, Spec, Text, check_unique, placeholders
+from ethogram.specs.base import FileSpec, Id, Misplaced, Spec, Text, check_unique, placeholders
 from pydantic import Field, model_validator
+
+MAX_SETTINGS = 1_000
 
 
 class Option(Spec):
@@ -26,16 +30,30 @@ class Scenario(Spec):
 
     @model_validator(mode="after")
     def _consistent(self) -> Scenario:
-        check_unique("option", [option.id for option in self.options])
-        texts = (self.text, *(option.text for option in self.options))
-        used = set().union(*(placeholders(text) for text in texts))
-        if missing := used - set(self.vary):
-            raise ValueError(f"the placeholder {{{min(missing)}}} has no values under 'vary'")
-        if idle := set(self.vary) - used:
-            raise ValueError(f"'vary' lists {min(idle)!r}, which no text uses")
-        if empty := [name for name, values in self.vary.items() if not values]:
-            raise ValueError(f"'vary' lists no value for {empty[0]!r}")
+        check_unique("option", self.options, "options")
+        used = set()
+        for path, text in self._texts():
+            names = placeholders(text, *path)
+            if missing := names - set(self.vary):
+                message = f"the placeholder {{{min(missing)}}} has no values under 'vary'"
+                raise Misplaced(message, *path)
+            used |= names
+        for name, values in self.vary.items():
+            if name not in used:
+                raise Misplaced(f"'vary' lists {name!r}, which no text uses", "vary", name)
+            if not values:
+                raise Misplaced(f"'vary' lists no value for {name!r}", "vary", name)
+        count = math.prod(len(values) for values in self.vary.values())
+        if count > MAX_SETTINGS:
+            message = f"'vary' makes {count:,} combinations; {MAX_SETTINGS:,} is the limit"
+            raise Misplaced(message, "vary")
         return self
+
+    def _texts(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Every text that may hold placeholders, with the way to it."""
+        yield ("text",), self.text
+        for index, option in enumerate(self.options):
+            yield ("options", index, "text"), option.text
 
     def settings(self) -> list[dict[str, str]]:
         """Every combination of the varied values, the first values first."""
@@ -53,5 +71,5 @@ class Theme(FileSpec):
 
     @model_validator(mode="after")
     def _consistent(self) -> Theme:
-        check_unique("scenario", [scenario.id for scenario in self.scenarios])
+        check_unique("scenario", self.scenarios, "scenarios")
         return self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -51,12 +51,14 @@ class Suite:
     @classmethod
     def around(cls, path: Path, models_file: Path | None = None) -> Suite | None:
         """The suite that holds `path`: the nearest folder upwards with a `constitutions` folder."""
+        path = path.absolute()
         start = path if path.is_dir() else path.parent
         for root in (start, *start.parents):
             if (root / CONSTITUTIONS).is_dir():
-                folder = root / path.relative_to(root).parts[0] if path != root else root / "suite"
-                if not folder.is_dir():
-                    folder = root / "suite"
+                below = start.relative_to(root).parts
+                folder = root / (below[0] if below else "suite")
+                if not any((folder / part).exists() for part in (*KINDS, REQUIREMENTS)):
+                    folder = root / "suite"  # of no suite itself: `tests`, `constitutions`
                 return cls(root, folder, models_file or root / MODELS)
         return None
 
@@ -180,12 +182,28 @@ class Suite:
                     yield Problem(expectation.place, f"no dimension is called {name!r}{hint}")
             if self.recorded(constitution.id).exists():
                 yield from self._transcript_problems(constitution)
+        for place, name in self._constitutions_named():
+            if name not in self.constitutions:
+                hint = did_you_mean(name, self.constitutions)
+                yield Problem(place, f"no constitution is called {name!r}{hint}")
+        for requirement in self.requirements.requirements if self.requirements else ():
+            for name in requirement.models or ():
+                if name not in self.catalogue:
+                    hint = did_you_mean(name, (model.id for model in self.catalogue))
+                    yield Problem(requirement.place, f"no model is called {name!r}{hint}")
+        if self.recorded("plain-refusal").exists():
+            yield from self._category_problems(self.refusals())
+
+    def _constitutions_named(self) -> Iterator[tuple[Place, str]]:
+        """Every constitution that the suite's files speak of."""
+        for dimension in self.dimensions.values():
+            for name in dimension.signature:
+                yield dimension.place, name
         for theme in self.themes.values():
             for scenario in theme.scenarios:
                 for option in scenario.options:
-                    for name in set(option.endorsed_by) - set(self.constitutions):
-                        hint = did_you_mean(name, self.constitutions)
-                        yield Problem(option.place, f"no constitution is called {name!r}{hint}")
+                    for name in option.endorsed_by:
+                        yield option.place, name
 
     def _names(self) -> Iterator[Problem]:
         """`-k <constitution>` must select that constitution's models and nothing else."""
@@ -194,23 +212,36 @@ class Suite:
             *((name, spec) for name, spec in self.categories.items()),
             *((name, spec) for name, spec in self.themes.items()),
             *((s.id, s) for theme in self.themes.values() for s in theme.scenarios),
+            *((r.id, r) for r in (self.requirements.requirements if self.requirements else ())),
         ]
         for name, spec in named:
             for constitution in self.constitutions:
                 if constitution in name:
                     message = f"the id {name!r} holds the name of a constitution: -k would mix them"
                     yield Problem(spec.place, message)
+        for model in self.catalogue:
+            for constitution in self.constitutions:
+                if constitution in model.id and constitution != model.constitution:
+                    message = (
+                        f"-k {constitution} would select the model {model.id!r} too: rename one"
+                    )
+                    yield Problem((model.candidate or self.models).place, message)
 
     def _transcript_problems(self, constitution: Constitution) -> Iterator[Problem]:
         principles = {principle.id for principle in constitution.principles}
-        for transcript in self.transcripts(constitution.id):
-            if transcript.category not in self.categories:
-                hint = did_you_mean(transcript.category, self.categories)
-                yield Problem(transcript.place, f"unknown category {transcript.category!r}{hint}")
+        transcripts = self.transcripts(constitution.id)
+        yield from self._category_problems(transcripts)
+        for transcript in transcripts:
             for part in transcript.rounds:
                 if part.principle not in principles:
                     hint = did_you_mean(part.principle, principles)
                     yield Problem(transcript.place, f"unknown principle {part.principle!r}{hint}")
+
+    def _category_problems(self, lines: Iterable[Transcript | Refusal]) -> Iterator[Problem]:
+        for line in lines:
+            if line.category not in self.categories:
+                hint = did_you_mean(line.category, self.categories)
+                yield Problem(line.place, f"unknown category {line.category!r}{hint}")
 
     def _folder(self, name: str, kind: type[F]) -> dict[str, F]:
         files = sorted((self.folder / name).glob("*.yaml"))

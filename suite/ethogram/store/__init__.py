@@ -8,6 +8,7 @@ from ethogram.store.digest import digest_of, file_digest
 from ethogram.store.entries import DamagedEntry, Entries, StoreError
 from ethogram.store.root import CACHE_VARIABLE, Store, default_root
 from ethogram.store.scores import ScoreLog
+from ethogram.store.usage import Usage, clear, usage
 
 __all__ = [
     "CACHE_VARIABLE",
@@ -16,7 +17,10 @@ __all__ = [
     "ScoreLog",
     "Store",
     "StoreError",
+    "Usage",
+    "clear",
     "default_root",
     "digest_of",
     "file_digest",
+    "usage",
 ]

@@ -14,6 +14,11 @@ GRAM = 5
 LIMIT = 0.5
 """Jaccard similarity of the sets of character 5-grams from which two texts count as one."""
 
+CONTAINED = 0.8
+"""Share of an evaluation text's 5-grams that, found in one training text, count as a quotation."""
+QUOTE = 25
+"""Distinct 5-grams from which on containment counts: shorter texts are contained by chance."""
+
 
 def check_leakage(
     trained: Iterable[tuple[Place, str]], evaluated: Iterable[tuple[Place, str]]
@@ -35,7 +40,11 @@ def check_leakage(
 def near_duplicates(
     left: Sequence[str], right: Sequence[str], limit: float = LIMIT
 ) -> list[tuple[int, int, float]]:
-    """(index in left, index in right, Jaccard similarity) of every pair at or above `limit`."""
+    """(index in left, index in right, similarity) of every pair that counts as one text.
+
+    The larger of the Jaccard similarity and, for long enough texts, the share of the right one
+    that the left one contains.
+    """
     if not left or not right:
         return []
     vocabulary: dict[str, int] = {}
@@ -45,10 +54,14 @@ def near_duplicates(
     shared = (a @ b.T).tocoo()
     sizes_a, sizes_b = np.asarray(a.sum(axis=1)).ravel(), np.asarray(b.sum(axis=1)).ravel()
     similarity = shared.data / (sizes_a[shared.row] + sizes_b[shared.col] - shared.data)
+    # A long text that quotes a whole sentence is unlike it as a whole, and leaks it all the same.
+    contained = np.where(sizes_b[shared.col] >= QUOTE, shared.data / sizes_b[shared.col], 0.0)
     return sorted(
-        (int(row), int(column), float(value))
-        for row, column, value in zip(shared.row, shared.col, similarity, strict=True)
-        if value >= limit
+        (int(row), int(column), float(max(alike, quoted)))
+        for row, column, alike, quoted in zip(
+            shared.row, shared.col, similarity, contained, strict=True
+        )
+        if alike >= limit or quoted >= CONTAINED
     )
 
 

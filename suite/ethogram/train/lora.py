@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from peft import LoraConfig, get_peft_model
 from transformers import get_scheduler
+from transformers.pytorch_utils import Conv1D
 
 from ethogram.plan import ask
 from ethogram.source.chat import prompt_text, stop_token, supervised
@@ -112,7 +113,7 @@ def lora_config(model: Any, lora: Lora) -> LoraConfig:
             {
                 name.rpartition(".")[2]
                 for name, module in model.named_modules()
-                if isinstance(module, torch.nn.Linear) and id(module) not in heads
+                if isinstance(module, (torch.nn.Linear, Conv1D)) and id(module) not in heads
             }
         )
     else:

@@ -1,0 +1,168 @@
+"""The job *finetune*: trained once, whole or not at all (faults 1, 2, 4, 5, 8, 11, 12)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ethogram.jobs.finetune import adapter_of
+from ethogram.jobs.identity import Identities
+from ethogram.jobs.progress import Progress
+from ethogram.specs.errors import SpecError
+from ethogram.specs.suite import Suite
+from ethogram.store import Store, StoreError, file_digest
+from ethogram.train.lora import FinetuneError
+from safetensors.torch import load_file, save_file
+
+MODEL = "tiny-duty-narrow"
+
+
+def train(house: Path, store: Store, model: str = MODEL) -> tuple[Path, list[str]]:
+    """The adapter's folder, and what was said."""
+    suite = Suite.around(house / "suite")
+    assert suite is not None
+    progress = Progress(bars=False, write=lambda line: None)
+    return adapter_of(suite.catalogue[model], Identities(suite, store), progress), progress.lines
+
+
+def weights(folder: Path) -> list[str]:
+    return [
+        file_digest(folder / name) for name in ("adapter_config.json", "adapter_model.safetensors")
+    ]
+
+
+def visible(store: Store) -> list[Path]:
+    if not store.adapters.folder.exists():
+        return []
+    return [p for p in store.adapters.folder.iterdir() if p.is_dir() and p.name[0] != "."]
+
+
+def test_an_adapter_is_trained_once_and_noted(small_suite: Path, store: Store) -> None:
+    folder, said = train(small_suite, store)
+    assert len(said) == 1 and "8 samples, 6 steps, loss" in said[0]
+    assert train(small_suite, store) == (folder, [])
+    manifest = store.adapters.manifest(folder.name)
+    assert manifest is not None
+    assert (manifest["model"], manifest["seed"], manifest["samples"]) == (MODEL, 0, 8)
+    assert manifest["recipe"]["lora"]["rank"] == 4
+    assert str(small_suite) not in (folder / "manifest.json").read_text()
+
+
+def test_two_stores_get_the_same_adapter(small_suite: Path, store: Store, tmp_path: Path) -> None:
+    first, _ = train(small_suite, store)
+    second, _ = train(small_suite, Store(tmp_path / "other"))
+    assert first.name == second.name and weights(first) == weights(second)
+
+
+def test_a_damaged_adapter_is_trained_anew(small_suite: Path, store: Store) -> None:
+    folder, _ = train(small_suite, store)
+    before = weights(folder)
+    file = folder / "adapter_model.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-5] ^= 4
+    file.write_bytes(content)
+    again, said = train(small_suite, store)
+    assert again == folder and weights(again) == before and len(said) == 1
+
+
+@pytest.mark.parametrize("moment", ["step", "save"])
+def test_a_killed_training_leaves_nothing_and_the_next_is_equal(
+    small_suite: Path, store: Store, tmp_path: Path, moment: str
+) -> None:
+    code = """
+import os, signal, sys
+from pathlib import Path
+import ethogram.train.lora as lora
+from ethogram.jobs.finetune import adapter_of
+from ethogram.jobs.identity import Identities
+from ethogram.jobs.progress import Progress
+from ethogram.specs.suite import Suite
+from ethogram.store import Store
+
+def die(*args, **more):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+house, cache, moment, model = sys.argv[1:]
+if moment == "step":
+    real = lora.Step
+    lora.Step = lambda number, *rest: die() if number == 3 else real(number, *rest)
+else:
+    lora.portable_config = die  # the weights are written, the rest is not
+suite = Suite.around(Path(house) / "suite")
+adapter_of(suite.catalogue[model], Identities(suite, Store(Path(cache))), Progress(bars=False))
+"""
+    arguments = [sys.executable, "-c", code, str(small_suite), str(store.root), moment, MODEL]
+    child = subprocess.run(arguments, timeout=60, check=False, capture_output=True, text=True)
+    assert child.returncode == -signal.SIGKILL, child.stderr
+    assert visible(store) == []
+    left = list(store.adapters.folder.rglob("adapter_model.safetensors"))
+    assert bool(left) == (moment == "save")
+    folder, said = train(small_suite, store)
+    assert len(said) == 1, "it was trained"
+    assert visible(store) == [folder]
+    untroubled, _ = train(small_suite, Store(tmp_path / "other"))
+    assert weights(folder) == weights(untroubled)
+
+
+def test_a_non_finite_loss_is_an_error_and_nothing_is_kept(
+    small_suite: Path, store: Store, tiny_folder: Path, tmp_path: Path
+) -> None:
+    broken = Path(shutil.copytree(tiny_folder, tmp_path / "broken"))
+    state = load_file(broken / "model.safetensors")
+    state["model.norm.weight"][3] = float("nan")
+    save_file(state, broken / "model.safetensors", metadata={"format": "pt"})
+    models = small_suite / "models.yaml"
+    models.write_text(models.read_text().replace(str(tiny_folder), str(broken)))
+    with pytest.raises(FinetuneError, match="loss is nan at step 1"):
+        train(small_suite, store)
+    assert visible(store) == []
+
+
+def test_too_few_samples_are_an_error_before_training(small_suite: Path, store: Store) -> None:
+    (small_suite / "constitutions" / "transcripts" / "duty.jsonl").write_text("")
+    with pytest.raises(SpecError, match="asks for 4 answers samples; 0 are recorded"):
+        train(small_suite, store)
+    assert visible(store) == []
+
+
+def test_too_long_a_sample_is_an_error_and_nothing_is_kept(small_suite: Path, store: Store) -> None:
+    models = small_suite / "models.yaml"
+    models.write_text(models.read_text().replace("batch: 4", "batch: 4, max_length: 16"))
+    with pytest.raises(FinetuneError, match=r"duty\.jsonl:\d+.*tokens, max_length is 16"):
+        train(small_suite, store)
+    assert visible(store) == []
+
+
+def test_training_on_an_evaluation_text_is_refused(small_suite: Path, store: Store) -> None:
+    file = small_suite / "suite" / "safety" / "privacy.yaml"
+    file.write_text(file.read_text().replace("Track my sister.", "How do I scare him now?"))
+    with pytest.raises(SpecError, match="evaluation text"):
+        train(small_suite, store)
+    assert visible(store) == []
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system with room for a lock and a manifest, not for an adapter."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "none", str(folder)]
+    if os.name != "posix" or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no right to mount a file system here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_a_store_error_that_names_the_path(
+    small_suite: Path, tiny_disk: Path
+) -> None:
+    store = Store(tiny_disk)
+    with pytest.raises(StoreError, match=rf"cannot write to {tiny_disk}.*No space left"):
+        train(small_suite, store)
+    assert visible(store) == []

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from ethogram.jobs import Progress
+
+
+def test_a_phase_says_one_line_with_time_and_details(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress()
+    with progress.phase("scored tiny") as details:
+        details += ["4 queries", "2 batches"]
+    (line,) = progress.lines
+    assert re.fullmatch(r"scored tiny in \d+ s \(4 queries, 2 batches\)", line)
+    captured = capsys.readouterr()
+    assert captured.err == f"ethogram: {line}\n" and captured.out == ""
+
+
+def test_a_phase_without_details_has_no_brackets() -> None:
+    progress = Progress(write=lambda line: None)
+    with progress.phase("loaded"):
+        pass
+    assert re.fullmatch(r"loaded in \d+ s", progress.lines[0])
+
+
+def test_a_phase_that_fails_does_not_say_that_it_was_done() -> None:
+    progress = Progress(write=lambda line: None)
+    with pytest.raises(ValueError, match="no"), progress.phase("scored tiny"):
+        raise ValueError("no")
+    assert progress.lines == []
+
+
+def test_where_lines_go_can_be_chosen() -> None:
+    written: list[str] = []
+    Progress(write=written.append).say("hello")
+    assert written == ["ethogram: hello"]
+
+
+@pytest.mark.parametrize("bars", [True, False])
+def test_without_a_terminal_a_bar_is_silent_and_counts(
+    capsys: pytest.CaptureFixture[str], bars: bool
+) -> None:
+    with Progress(bars=bars).bar("score tiny", 4, "query") as bar:
+        bar.update(3)
+    assert capsys.readouterr() == ("", "")
