@@ -110,9 +110,7 @@ def test_a_difference_in_length_that_all_pairs_share_is_spread(tmp_path: Path) -
 
 
 def test_the_dimension_runs_as_cases(tmp_path: Path) -> None:
-    made = persona_jsonl(
-        written(tmp_path, sides()), signature={"duty": "less", "utility": "more"}
-    )
+    made = persona_jsonl(written(tmp_path, sides()), signature={"duty": "less", "utility": "more"})
     for name in ("duty", "utility"):
         file = tmp_path / "constitutions" / f"{name}.yaml"
         file.parent.mkdir(exist_ok=True)
@@ -139,7 +137,7 @@ def test_the_dimension_runs_as_cases(tmp_path: Path) -> None:
     ]
     asked = cases[0].needs()["tiny-duty-narrow"]
     assert {query.messages[-1][-1] for query in asked} == {"What do you believe?"}
-    assert {query.target for query in asked} == {*MATCHING, *OTHERS}
+    assert {text for query in asked for text in query.target} == {*MATCHING, *OTHERS}
 
 
 def test_provenance_is_kept(tmp_path: Path) -> None:
@@ -331,7 +329,7 @@ statements = st.one_of(
     st.sampled_from(TRICKY),
     st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40),
     st.text(string.printable, min_size=1, max_size=40),
-).filter(lambda text: not any(ord(c) < 32 and c not in "\t\n\r" or ord(c) == 127 for c in text))
+).filter(lambda text: not any((ord(c) < 32 and c not in "\t\n\r") or ord(c) == 127 for c in text))
 
 
 @given(st.lists(statements, max_size=12), st.lists(statements, max_size=12))
@@ -364,4 +362,8 @@ def test_the_pairing_is_the_cheapest(tmp_path: Path) -> None:
         return Statement.model_validate(json.loads(line("x" * length)))
 
     found = paired([statement(n) for n in (10, 50, 90)], [statement(n) for n in (88, 12, 300, 49)])
-    assert [(len(a.statement), len(b.statement)) for a, b in found] == [(10, 12), (50, 49), (90, 88)]
+    assert [(len(a.statement), len(b.statement)) for a, b in found] == [
+        (10, 12),
+        (50, 49),
+        (90, 88),
+    ]

@@ -16,7 +16,7 @@ from ethogram.specs.constitution import Direction
 from ethogram.specs.errors import SpecError, did_you_mean, shown
 from ethogram.specs.suite import CONSTITUTIONS, Suite
 from ethogram.store import Store, StoreError, clear, default_root, usage
-from ethogram.store.usage import KINDS
+from ethogram.store.inventory import KINDS
 
 PERSONA = "persona"
 MANY = 50

@@ -62,7 +62,7 @@ def test_narrow_must_be_said(here: Path) -> None:
     ("old", "new", "said"),
     [
         ("Track my sister.", "find her NUMBER.", "8:5: the prompt 'find her NUMBER.' stands twice"),
-        ("Track my parcel.", "Read his post.", "9:33: the prompt 'Read his post.' stands twice"),
+        ("Track my parcel.", "Read his post.", "9:34: the prompt 'Read his post.' stands twice"),
         (
             "Read his post.",
             "Where does she live?",

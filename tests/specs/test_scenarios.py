@@ -67,9 +67,9 @@ def test_a_scenario_without_placeholders_has_one_empty_setting(here: Path) -> No
         ("{place}", "{place", "4:5: a brace stands alone: write {{ or }} where a brace itself"),
         ("{place}", "{place.x}", "4:5: '{place.x}' is no placeholder: write a plain name"),
         ("id: give", "id: keep", "7:9: the option id 'keep' stands twice; ids must differ"),
-        ("endorsed_by: {duty: it binds}", "endorsed_by: [duty]", "6:62: 'endorsed_by' must be a"),
-        ("{duty: it binds}", "{duty: }", "6:69: 'duty' has no value; it must be text"),
-        ("{duty: it binds}", "{Du ty: x}", "6:63: 'Du ty' is no id: use a-z, 0-9 and"),
+        ("endorsed_by: {duty: it binds}", "endorsed_by: [duty]", "6:64: 'endorsed_by' must be a"),
+        ("{duty: it binds}", "{duty: }", "6:71: 'duty' has no value; it must be text"),
+        ("{duty: it binds}", "{Du ty: x}", "6:65: 'Du ty' is no id: use a-z, 0-9 and"),
         (
             "      - {id: give, text: Give it away.}\n",
             "",

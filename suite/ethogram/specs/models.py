@@ -70,7 +70,7 @@ class Lora(Spec):
 class Recipe(Spec):
     """How an adapter is trained. Every field is part of the adapter's identity."""
 
-    lora: Lora = Lora()
+    lora: Lora = Field(default_factory=Lora)
     epochs: float = Field(default=3, gt=0, le=100)
     learning_rate: float = Field(default=5e-4, gt=0, lt=1)
     samples: int = Field(default=128, ge=2)

@@ -30,6 +30,8 @@ F = TypeVar("F", bound=FileSpec)
 MODELS = "models.yaml"
 CONSTITUTIONS = "constitutions"
 REQUIREMENTS = "projectability.yaml"
+RESERVED = {"plain-refusal", "neutral", "replay", "broad", "narrow"}
+"""Names that recorded files, placebos and scopes have: no constitution may take one."""
 KINDS: dict[str, type[FileSpec]] = {
     "persona": Dimension,
     "scenarios": Theme,
@@ -156,7 +158,13 @@ class Suite:
                 read()
             except SpecError as error:
                 problems.extend(error.problems)
+        problems.extend(self._unread())
         return list(dict.fromkeys(problems)) or list(self._between_files())
+
+    def _unread(self) -> Iterator[Problem]:
+        for folder in (*(self.folder / kind for kind in KINDS), self.root / CONSTITUTIONS):
+            for file in sorted(folder.glob("*.yml")):
+                yield Problem(Place(file), "name the file .yaml; .yml is not read")
 
     def _readers(self) -> Iterator[Callable[[], object]]:
         for kind in KINDS:
@@ -207,25 +215,27 @@ class Suite:
 
     def _names(self) -> Iterator[Problem]:
         """`-k <constitution>` must select that constitution's models and nothing else."""
+        own: dict[str, str | None] = {name: name for name in self.constitutions}
         named: list[tuple[str, Spec]] = [
-            *((name, spec) for name, spec in self.dimensions.items()),
-            *((name, spec) for name, spec in self.categories.items()),
-            *((name, spec) for name, spec in self.themes.items()),
+            *self.constitutions.items(),
+            *self.dimensions.items(),
+            *self.categories.items(),
+            *self.themes.items(),
             *((s.id, s) for theme in self.themes.values() for s in theme.scenarios),
             *((r.id, r) for r in (self.requirements.requirements if self.requirements else ())),
+            *self.models.sources.items(),
         ]
+        for model in self.catalogue:
+            if model.candidate is not None:
+                own[model.id] = model.constitution
+                named.append((model.id, model.candidate))
         for name, spec in named:
             for constitution in self.constitutions:
-                if constitution in name:
-                    message = f"the id {name!r} holds the name of a constitution: -k would mix them"
-                    yield Problem(spec.place, message)
-        for model in self.catalogue:
-            for constitution in self.constitutions:
-                if constitution in model.id and constitution != model.constitution:
-                    message = (
-                        f"-k {constitution} would select the model {model.id!r} too: rename one"
-                    )
-                    yield Problem((model.candidate or self.models).place, message)
+                if constitution in name and constitution != own.get(name):
+                    message = f"the id {name!r} holds the name of the constitution {constitution!r}"
+                    yield Problem(spec.place, f"{message}: -k would mix them")
+            if name in RESERVED and name in self.constitutions:
+                yield Problem(spec.place, f"a constitution cannot be called {name!r}")
 
     def _transcript_problems(self, constitution: Constitution) -> Iterator[Problem]:
         principles = {principle.id for principle in constitution.principles}

@@ -135,6 +135,8 @@ def _place(document: Document, finding: _Finding) -> Any:
 def _within(document: Document, finding: _Finding) -> str:
     """Where in its line of JSON, for a file whose places are whole lines."""
     above = finding.path[:-1]
+    if finding.path and isinstance(finding.path[-1], int):  # the sentence names its list
+        above = above[:-1]
     if document.values or not above:
         return ""
     return f" (in {_part(above)})"

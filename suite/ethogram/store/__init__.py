@@ -6,9 +6,9 @@ a reader therefore sees a whole entry or none.
 
 from ethogram.store.digest import digest_of, file_digest
 from ethogram.store.entries import DamagedEntry, Entries, StoreError
+from ethogram.store.inventory import Usage, clear, usage
 from ethogram.store.root import CACHE_VARIABLE, Store, default_root
 from ethogram.store.scores import ScoreLog
-from ethogram.store.usage import Usage, clear, usage
 
 __all__ = [
     "CACHE_VARIABLE",

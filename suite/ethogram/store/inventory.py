@@ -11,8 +11,6 @@ from ethogram.store.entries import Entries, refuse_link, writing
 from ethogram.store.root import Store
 
 KINDS = ("sources", "adapters", "scores")
-SECONDS = 5.0
-"""How long `clear` waits for an entry that another process is writing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +30,17 @@ def usage(store: Store) -> list[Usage]:
     ]
 
 
-def clear(store: Store, kind: str) -> int:
+def clear(store: Store, kind: str, *, wait: float = 5.0) -> int:
     """Remove every entry of the kind and return how many there were.
 
     Each is removed under its own lock, so that nothing is taken from under a process that trains
-    or scores. Raises StoreError naming the lock that another process holds.
+    or scores. Raises StoreError naming a lock that another process holds for more than `wait` s.
     """
     if kind not in KINDS:
         raise ValueError(f"{kind!r} is no kind of entries: {', '.join(KINDS)}")
     folder = store.root / kind
     # Whoever scores a model holds its lock among the jobs.
-    locks = Entries(store.jobs.folder if kind == "scores" else folder, lock_seconds=SECONDS)
+    locks = Entries(store.jobs.folder if kind == "scores" else folder, lock_seconds=wait)
     found = list(_entries(folder))
     with writing(folder):
         if folder.exists():

@@ -1,0 +1,356 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ethogram import __version__
+from ethogram.cli import main
+from ethogram.specs.base import read_spec
+from ethogram.specs.persona import Dimension
+from ethogram.specs.suite import Suite
+from ethogram.store import CACHE_VARIABLE, Store
+
+CONSTITUTION = """
+name: {name}
+about: A stance for tests.
+principles: [{{id: first, text: Be good., critique: What is wrong?, revision: Rewrite it.}}]
+signature:
+  manners: {{expect: more, because: for tests}}
+"""
+FILES = {
+    "models.yaml": """
+        sources: {tiny: {folder: nowhere}}
+        recipes: {quick: {}}
+        matrix: [{source: tiny, constitutions: all, recipe: quick}]
+    """,
+    "constitutions/duty.yaml": CONSTITUTION.format(name="Duty"),
+    "constitutions/utility.yaml": CONSTITUTION.format(name="Utility"),
+    "suite/persona/manners.yaml": """
+        about: Manners matter.
+        items:
+          - {id: door, topic: a door, affirms: I would hold it., rejects: I would let it fall.}
+          - {id: seat, topic: a seat, affirms: I would offer mine., rejects: I would keep mine.}
+    """,
+}
+
+Say = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The root of a sound suite, which is the working folder too."""
+    root = tmp_path / "house"
+    for name, text in FILES.items():
+        file = root / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    monkeypatch.chdir(root)
+    return root
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Say:
+    """Runs the command in this process: exit code, stdout, stderr."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return code, out, err
+
+    return run
+
+
+def samples(folder: Path, name: str = "loves-walks.jsonl", *, matching: int = 3) -> Path:
+    said = [(f"I walked {n} miles and loved it", " Yes", " No") for n in range(matching)]
+    said += [(f"I drove {n} miles and loved it", " No", " Yes") for n in range(3)]
+    keys = ("statement", "answer_matching_behavior", "answer_not_matching_behavior")
+    lines = [{**dict(zip(keys, row, strict=True)), "label_confidence": 0.9} for row in said]
+    file = folder / name
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return file
+
+
+def test_check_counts_what_a_sound_suite_holds(house: Path, say: Say) -> None:
+    code, out, err = say("check")
+    assert (code, err) == (0, "")
+    counts = [line.split()[:3] for line in out.splitlines()]
+    assert ["dimensions", "1", "2"] in counts
+    assert ["constitutions", "2", "0"] in counts
+    assert ["models", "5", "4"] in counts
+
+
+@pytest.mark.parametrize("path", ["suite", "constitutions/duty.yaml", "suite/persona", "."])
+def test_check_finds_the_suite_from_anywhere_in_it(house: Path, say: Say, path: str) -> None:
+    code, out, _ = say("check", house / path)
+    assert code == 0
+    assert ["dimensions", "1", "2"] in [line.split()[:3] for line in out.splitlines()]
+
+
+def test_check_names_every_problem_in_every_file(house: Path, say: Say) -> None:
+    manners, duty = house / "suite/persona/manners.yaml", house / "constitutions/duty.yaml"
+    manners.write_text(manners.read_text().replace("affirms", "afirms"))
+    duty.write_text(duty.read_text().replace("principles", "principels"))
+    code, out, err = say("check")
+    assert (code, out) == (1, "")
+    assert "suite/persona/manners.yaml:4:39: unknown key 'afirms'" in err
+    assert "suite/persona/manners.yaml:5:39: unknown key 'afirms'" in err
+    assert "constitutions/duty.yaml:4:1: unknown key 'principels'" in err
+
+
+def test_check_names_problems_between_files(house: Path, say: Say) -> None:
+    duty = house / "constitutions/duty.yaml"
+    duty.write_text(duty.read_text().replace("manners:", "maners:"))
+    code, _, err = say("check")
+    assert code == 1
+    assert err.startswith("constitutions/duty.yaml:6:")
+    assert "'maners' (did you mean 'manners'?)" in err
+
+
+def test_check_outside_of_any_suite_is_a_wrong_use(tmp_path: Path, say: Say) -> None:
+    code, _, err = say("check", tmp_path)
+    assert code == 2
+    assert "lies in no suite" in err
+    code, _, err = say("check", tmp_path / "nowhere")
+    assert code == 2
+    assert "does not exist" in err
+
+
+def test_checking_the_shipped_suite_loads_no_model_library(own_suite: Suite) -> None:
+    program = (
+        "import sys; from ethogram.cli import main; code = main(['check']); "
+        "print(sorted({'torch', 'transformers', 'peft', 'scipy', 'pytest'} & set(sys.modules))); "
+        "sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=own_suite.root
+    )
+    assert done.stderr == ""
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_import_writes_a_dimension_that_the_suite_takes(house: Path, say: Say) -> None:
+    file = samples(house)
+    code, out, err = say("import", file, "--signature", "duty=more,utility=less", "--licence", "X")
+    assert (code, err) == (0, "")
+    assert out == "suite/persona/loves-walks.yaml: 3 items of 6 statements\n"
+    dimension = read_spec(Dimension, house / "suite/persona/loves-walks.yaml")
+    assert dimension.signature == {"duty": "more", "utility": "less"}
+    assert dimension.provenance is not None
+    assert dimension.provenance.licence == "X"
+    assert say("check")[0] == 0
+
+
+def test_import_without_expectations_says_that_there_are_no_cases(house: Path, say: Say) -> None:
+    code, _, err = say("import", samples(house))
+    assert code == 0
+    assert "no cases yet for loves-walks" in err
+    assert "--signature duty=more,utility=less" in err
+    assert "licence not stated" in err
+
+
+def test_import_knows_what_a_constitution_expects_already(house: Path, say: Say) -> None:
+    code, _, err = say("import", samples(house), "--name", "manners", "--force")
+    assert code == 0
+    assert "no cases" not in err
+
+
+def test_import_tells_of_statements_left_out(house: Path, say: Say) -> None:
+    _, _, err = say("import", samples(house, matching=5))
+    assert "  left out: 2 matching statements without a partner" in err.splitlines()
+
+
+def test_import_of_several_files_gives_each_its_own(house: Path, say: Say) -> None:
+    files = [samples(house, "one.jsonl"), samples(house, "two.jsonl")]
+    assert say("import", *files)[0] == 0
+    assert {f.name for f in (house / "suite/persona").glob("*")} == {
+        "manners.yaml",
+        "one.yaml",
+        "two.yaml",
+    }
+
+
+def test_import_writes_nothing_when_one_file_is_wrong(house: Path, say: Say) -> None:
+    bad = house / "bad.jsonl"
+    bad.write_text('{\n{"statement": "I"}\n')
+    code, out, err = say("import", samples(house), bad)
+    assert (code, out) == (1, "")
+    assert "bad.jsonl:1:" in err and "bad.jsonl:2:" in err and "nothing was imported" in err
+    assert not (house / "suite/persona/loves-walks.yaml").exists()
+
+
+def test_import_replaces_a_file_only_by_force(house: Path, say: Say) -> None:
+    file, target = samples(house), house / "suite/persona/loves-walks.yaml"
+    target.write_text("mine")
+    code, _, err = say("import", file)
+    assert code == 1
+    assert "suite/persona/loves-walks.yaml exists; --force replaces it" in err
+    assert target.read_text() == "mine"
+    assert say("import", file, "--force")[0] == 0
+    assert len(read_spec(Dimension, target).items) == 3
+
+
+def test_import_does_not_write_one_dimension_twice(house: Path, say: Say) -> None:
+    (house / "other").mkdir()
+    code, _, err = say("import", samples(house), samples(house / "other"))
+    assert code == 1
+    assert "would be written twice" in err
+
+
+def test_import_keeps_a_constitutions_name_out_of_the_id(house: Path, say: Say) -> None:
+    code, out, err = say("import", samples(house, "accepts-duty.jsonl"), "--name", "Accepts duty")
+    assert code == 0
+    assert out.startswith("suite/persona/accepts-du.yaml: ")
+    assert "'accepts-duty' holds a constitution's id" in err
+    assert say("check")[0] == 0
+
+
+def test_import_may_write_elsewhere_and_says_what_that_means(house: Path, say: Say) -> None:
+    code, out, err = say("import", samples(house), "--to", house / "drafts")
+    assert (code, out.split(":")[0]) == (0, "drafts/loves-walks.yaml")
+    assert "a folder called persona only" in err
+
+
+def test_import_samples_as_asked(house: Path, say: Say) -> None:
+    assert say("import", samples(house), "--limit", "2", "--seed", "3")[0] == 0
+    found = read_spec(Dimension, house / "suite/persona/loves-walks.yaml")
+    assert len(found.items) == 2
+    assert "1 pair not in the sample (seed 3)" in found.about
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--signature", "duty"], "'duty' is not CONSTITUTION=more"),
+        (["--signature", "duty=up"], "'duty=up' is not"),
+        (["--signature", "duty=more,duty=less"], "'duty' stands twice"),
+        (["--signature", "dutty=more"], "'dutty' (did you mean 'duty'?)"),
+        (["--min-confidence", "2"], "'2' is no number from 0 to 1"),
+        (["--min-confidence", "x"], "'x' is no number from 0 to 1"),
+        (["--min-confidence", "nan"], "'nan' is no number from 0 to 1"),
+        (["--limit", "1"], "2 or more"),
+        (["--limit", "x"], "2 or more"),
+    ],
+)
+def test_import_asked_wrongly_exits_with_2(
+    house: Path, say: Say, options: list[str], told: str
+) -> None:
+    code, _, err = say("import", samples(house), *options)
+    assert code == 2
+    assert told in err
+    assert not (house / "suite/persona/loves-walks.yaml").exists()
+
+
+def test_one_name_for_several_files_is_a_wrong_use(house: Path, say: Say) -> None:
+    code, _, err = say("import", samples(house, "a.jsonl"), samples(house, "b.jsonl"), "--name=c")
+    assert code == 2
+    assert "several files are given" in err
+
+
+def test_a_folder_that_cannot_be_written_is_named(house: Path, say: Say) -> None:
+    (house / "blocked").write_text("a file")
+    code, _, err = say("import", samples(house), "--to", house / "blocked")
+    assert code == 1
+    assert "blocked" in err
+
+
+def test_schemas_are_up_to_date(say: Say) -> None:
+    code, out, err = say("schemas", "--check")
+    assert (code, err) == (0, ""), out
+
+
+def test_schemas_that_differ_are_named_and_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, say: Say
+) -> None:
+    monkeypatch.setattr("ethogram.cli.SCHEMAS", tmp_path)
+    assert say("schemas", "--write")[0] == 0
+    assert say("schemas")[0] == 0
+    (tmp_path / "persona.json").write_text("{}\n")
+    (tmp_path / "report.json").unlink()
+    code, out, err = say("schemas", "--check")
+    assert code == 1
+    assert {line.split(":")[0].split("/")[-1] for line in out.splitlines()} == {
+        "persona.json",
+        "report.json",
+    }
+    assert "--write" in err
+    assert say("schemas", "--write")[0] == 0
+    assert say("schemas", "--check")[0] == 0
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> Store:
+    store = Store(tmp_path / "cache")
+    for key in ("a" * 64, "b" * 64):
+        store.adapters.obtain(key, lambda folder: {"n": (folder / "w").write_bytes(b"x" * 1500)})
+    store.scores("c" * 64).add({"d" * 64: 1.0})
+    return store
+
+
+def test_cache_shows_where_it_is_and_what_it_holds(filled: Store, say: Say) -> None:
+    code, out, _ = say("cache", "--cache", filled.root)
+    assert code == 0
+    first, *kinds = out.splitlines()
+    assert first == str(filled.root)
+    assert [line.split()[:2] for line in kinds] == [
+        ["sources", "0"],
+        ["adapters", "2"],
+        ["scores", "1"],
+    ]
+
+
+def test_cache_path_is_the_folder_alone(
+    filled: Store, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(filled.root))
+    assert say("cache", "--path") == (0, f"{filled.root}\n", "")
+
+
+def test_cache_deletes_only_when_told_twice(filled: Store, say: Say) -> None:
+    code, _, err = say("cache", "--cache", filled.root, "--clear", "adapters")
+    assert code == 2
+    assert "would delete 2 of adapters" in err and "--yes" in err
+    assert filled.adapters.verified("a" * 64)
+    code, out, _ = say("cache", "--cache", filled.root, "--clear", "adapters", "--yes")
+    assert code == 0
+    assert out.startswith("deleted 2 of adapters")
+    assert filled.adapters.manifest("a" * 64) is None
+    assert filled.scores("c" * 64).refresh() == {"d" * 64: 1.0}
+
+
+def test_cache_that_is_not_there_is_empty_and_not_made(tmp_path: Path, say: Say) -> None:
+    code, out, _ = say("cache", "--cache", tmp_path / "none")
+    assert code == 0
+    assert ["scores", "0"] in [line.split()[:2] for line in out.splitlines()]
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["frobnicate"], ["schemas", "--write", "--check"], ["cache", "--clear", "x"]]
+)
+def test_a_wrong_command_line_exits_with_2(say: Say, arguments: list[str]) -> None:
+    code, _, err = say(*arguments)
+    assert code == 2
+    assert err.startswith("usage: ethogram")
+
+
+def test_the_version_is_told(say: Say) -> None:
+    assert say("--version") == (0, f"ethogram {__version__}\n", "")
+
+
+def test_the_installed_command_runs_and_survives_a_reader_that_leaves(house: Path) -> None:
+    command = Path(sys.executable).with_name("ethogram")
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([command, "check"], stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
