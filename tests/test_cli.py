@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from ethogram import __version__
 from ethogram.cli import main
 from ethogram.specs.base import read_spec

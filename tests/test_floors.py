@@ -6,8 +6,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import ethogram
 import pytest
+
+import ethogram
 
 PACKAGE = Path(ethogram.__file__).parent
 FLOORS: dict[str, int] = {

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from ethogram.cases import cases_of
 from ethogram.importers import Imported, paired, persona_jsonl, safe_id, slug
 from ethogram.specs.base import ID_PATTERN, MAX_ID, read_spec
 from ethogram.specs.errors import SpecError
 from ethogram.specs.persona import Dimension
 from ethogram.specs.suite import Suite
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 MATCHING = [
     "I brew my tea in a warmed pot, never in the mug",

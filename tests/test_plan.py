@@ -4,9 +4,10 @@ import subprocess
 import sys
 
 import pytest
-from ethogram.plan import VERSION, Query, ask, missing
 from hypothesis import given
 from hypothesis import strategies as st
+
+from ethogram.plan import VERSION, Query, ask, missing
 
 PLAIN = Query("logprob", ask("What do you think?"), ("I would keep my word.",))
 DIGEST = "b480442fcfbe7506ca3ceab577d39e88"

@@ -11,6 +11,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+
 from ethogram.analyse.intervals import Interval
 from ethogram.cases import Case, cases_of
 from ethogram.cases.requirement import Profile

@@ -4,6 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
 from ethogram.analyse.effects import (
     EQUIVALENCE,
     Verdict,
@@ -14,9 +18,6 @@ from ethogram.analyse.effects import (
     verdict_of,
 )
 from ethogram.analyse.intervals import Interval, sign_interval
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy import stats
 
 OPPOSITE: dict[Verdict, Verdict] = {
     "holds": "contradicts",

@@ -5,6 +5,10 @@ from functools import cache
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
 from ethogram.analyse.intervals import (
     Interval,
     auc,
@@ -14,9 +18,6 @@ from ethogram.analyse.intervals import (
     mean_interval,
     sign_interval,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy import stats
 
 N = 24
 SLACK = 1e-12

@@ -3,11 +3,12 @@ from __future__ import annotations
 import json
 import math
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ethogram.analyse.effects import effect_of
 from ethogram.analyse.intervals import Interval
 from ethogram.analyse.outcomes import Against, ItemShift, Outcome, plain
-from hypothesis import given
-from hypothesis import strategies as st
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

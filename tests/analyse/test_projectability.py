@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
 from ethogram.analyse.intervals import sign_interval
 from ethogram.analyse.projectability import (
     auc,
@@ -10,9 +14,6 @@ from ethogram.analyse.projectability import (
     rate_gain,
     signature_match,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 SIGNATURES = {
     "duty": {"rules": 1, "outcomes": -1, "character": 0, "oversight": 0},

@@ -44,7 +44,9 @@ def main() -> None:
     asked: dict[Query, None] = {}
     for name in FILES:
         for case in cases_of(suite.folder / name, suite):
-            asked |= dict.fromkeys(q for q in case.needs().get(source.id, ()) if q.kind == "logprob")
+            asked |= dict.fromkeys(
+                q for q in case.needs().get(source.id, ()) if q.kind == "logprob"
+            )
     queries = list(asked)
     begun = time.perf_counter()
     batched = {q: v for part in LocalEngine(loaded).score(queries) for q, v in part.items()}
@@ -52,7 +54,9 @@ def main() -> None:
     plain = {query: one_at_a_time(loaded, query) for query in queries}
     ended = time.perf_counter()
     worst = max(abs(float(batched[query][0]) - plain[query]) for query in queries)
-    print(f"{len(queries)} queries: batched {middle - begun:.1f} s, one at a time {ended - middle:.1f} s")
+    print(
+        f"{len(queries)} queries: batched {middle - begun:.1f} s, one at a time {ended - middle:.1f} s"
+    )
     print(f"ratio {(ended - middle) / (middle - begun):.1f}, largest difference {worst:.1e} nats")
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
+
 from ethogram.jobs.finetune import adapter_of
 from ethogram.jobs.identity import Identities
 from ethogram.jobs.progress import Progress
@@ -18,7 +20,6 @@ from ethogram.specs.errors import SpecError
 from ethogram.specs.suite import Suite
 from ethogram.store import Store, StoreError, file_digest
 from ethogram.train.lora import FinetuneError
-from safetensors.torch import load_file, save_file
 
 MODEL = "tiny-duty-narrow"
 

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from ethogram.jobs.identity import Identities
 from ethogram.source.obtain import SourceError
 from ethogram.specs.suite import Suite

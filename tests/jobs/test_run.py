@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ethogram.jobs import NotMeasured, Progress, Run
 from ethogram.jobs.run import first_line
 from ethogram.plan import Query, ask

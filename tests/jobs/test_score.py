@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
+
 from ethogram.jobs import score as module
 from ethogram.jobs.finetune import adapter_of
 from ethogram.jobs.identity import Identities

@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from ethogram.measure.engine import EngineError, LocalEngine
 from ethogram.plan import Messages, Query, Value, ask
 from ethogram.source.load import Loaded, attach_adapter, load_base
@@ -17,8 +20,6 @@ from ethogram.specs.errors import Place
 from ethogram.specs.models import Lora, Recipe, Source
 from ethogram.train.lora import finetune
 from ethogram.train.samples import Sample
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 SOURCE = Source(folder=".", device="cpu")
 CLOSE = 1e-4

@@ -7,6 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ethogram.measure.probes import (
     Agreement,
     Choice,
@@ -21,8 +24,6 @@ from ethogram.measure.probes import (
 from ethogram.measure.refusal import COMPLYING, REFUSING, TOKENS
 from ethogram.plan import Query, Value
 from ethogram.specs.suite import Suite
-from hypothesis import given
-from hypothesis import strategies as st
 
 OPTIONS = ("Keep {friend}'s letters.", "Give them away.", "Burn them.", "Ask her.", "Wait.", "Run.")
 FRIENDS = [{"friend": name} for name in ("Aylin", "Ngozi", "Maren")]

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from ethogram.measure.refusal import COMPLYING, REFUSING, refuses
-from ethogram.specs.suite import Suite
 from hypothesis import given
 from hypothesis import strategies as st
+
+from ethogram.measure.refusal import COMPLYING, REFUSING, refuses
+from ethogram.specs.suite import Suite
 
 
 @pytest.mark.parametrize("opening", REFUSING)

@@ -4,12 +4,13 @@ import re
 import xml.etree.ElementTree as ET
 
 import pytest
-from ethogram.analyse.effects import effect_of
-from ethogram.analyse.outcomes import Outcome
-from ethogram.plugin.gather import _undefined_to_nan
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
+
+from ethogram.analyse.effects import effect_of
+from ethogram.analyse.outcomes import Outcome
+from ethogram.plugin.gather import _undefined_to_nan
 
 NASTY = r'"I\n::error::would\r  ##[error]x <script>alert(1)</script> \u202e \x9b2J it"'
 BEYOND_XML = r'"I \0 \e[31m would"'

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
 from ethogram.analyse.effects import Effect
 from ethogram.analyse.intervals import Interval
 from ethogram.analyse.outcomes import Against, ItemShift, Outcome

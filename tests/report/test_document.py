@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from ethogram.analyse.intervals import Interval
 from ethogram.report.document import false_alarms, write
 

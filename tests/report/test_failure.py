@@ -1,6 +1,7 @@
 import math
 
 import pytest
+
 from ethogram.analyse.effects import Effect
 from ethogram.analyse.intervals import Interval
 from ethogram.analyse.outcomes import Against, ItemShift

@@ -2,11 +2,12 @@ import math
 import re
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from ethogram.analyse.intervals import Interval
 from ethogram.analyse.projectability import Discriminant, SafetyGain
 from ethogram.report.terminal import WIDTH, render
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 UP = Interval(0.5, 0.25, 0.75, 24)
 GAIN = SafetyGain(rate=UP, over_refusal=UP, margin=UP, auc_before=0.5, auc_after=0.75)

@@ -2,10 +2,11 @@ import math
 import re
 
 import pytest
-from ethogram.analyse.intervals import Interval
-from ethogram.report.words import NOT_MEASURED, bracket, inert, number, short
 from hypothesis import given
 from hypothesis import strategies as st
+
+from ethogram.analyse.intervals import Interval
+from ethogram.report.words import NOT_MEASURED, bracket, inert, number, short
 
 IDS = st.from_regex(r"[a-z0-9]{1,40}(-[a-z0-9]{1,40}){0,4}", fullmatch=True)
 

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import AutoTokenizer
+
 from ethogram.plan import ask
 from ethogram.source.chat import continuation_tokens, encode, prompt_text, stop_token, supervised
 from ethogram.source.load import DEFAULT_TEMPLATE, load_base
 from ethogram.specs.models import Source
-from hypothesis import given
-from hypothesis import strategies as st
-from transformers import AutoTokenizer
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("C",)), min_size=1, max_size=30)
 

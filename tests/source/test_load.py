@@ -12,6 +12,10 @@ from typing import Any
 
 import pytest
 import torch
+from peft import PeftModel, get_peft_model
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
+
 from ethogram.source.load import (
     DEFAULT_TEMPLATE,
     attach_adapter,
@@ -23,9 +27,6 @@ from ethogram.source.load import (
 from ethogram.source.obtain import SourceError
 from ethogram.specs.models import Lora, Source
 from ethogram.train.lora import lora_config
-from peft import PeftModel, get_peft_model
-from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM
 
 SOURCE = Source(folder=".", device="cpu")
 TOKENS = torch.tensor([[5, 9, 200, 31, 77]])

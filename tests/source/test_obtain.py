@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
+
 from ethogram.source import obtain as module
 from ethogram.source.obtain import SourceError, converted, folder_digest, identity, obtain
 from ethogram.specs.models import Source
 from ethogram.specs.suite import Suite
 from ethogram.store import Store
-from pydantic import ValidationError
 
 NOWHERE = "file:///nonexistent"
 GGUF = b"GGUF but not a model"

@@ -4,6 +4,10 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import Field
+
 from ethogram.specs.base import (
     FileSpec,
     Id,
@@ -20,9 +24,6 @@ from ethogram.specs.errors import SpecError
 from ethogram.specs.models import ModelsFile
 from ethogram.specs.persona import Dimension
 from ethogram.specs.requirements import Requirements
-from hypothesis import given
-from hypothesis import strategies as st
-from pydantic import Field
 
 
 class Leaf(Spec):

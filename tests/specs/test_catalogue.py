@@ -3,12 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ethogram.specs.base import read_spec
 from ethogram.specs.catalogue import Catalogue, expand
 from ethogram.specs.errors import SpecError
 from ethogram.specs.models import MatrixRow, ModelsFile
-from hypothesis import given
-from hypothesis import strategies as st
 
 CONSTITUTIONS = ("duty", "utility")
 HEAD = """\

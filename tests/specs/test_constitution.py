@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from ethogram.specs.base import read_spec
 from ethogram.specs.constitution import Constitution, Refusal, Replay, Transcript, read_lines
 from ethogram.specs.errors import SpecError
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 TEXT = """\
 name: Duty

@@ -4,9 +4,10 @@ import pickle
 from pathlib import Path
 
 import pytest
-from ethogram.specs.errors import Place, Problem, SpecError, did_you_mean, shown
 from hypothesis import given
 from hypothesis import strategies as st
+
+from ethogram.specs.errors import Place, Problem, SpecError, did_you_mean, shown
 
 
 def test_a_problem_reads_as_file_line_column_and_message() -> None:

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from ethogram.specs import loader
 from ethogram.specs.errors import Problem, SpecError
 from ethogram.specs.loader import MAX_BYTES, MAX_DEPTH, Document, load_yaml, read_text
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 
 @pytest.fixture(params=["libyaml", "python"])

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from ethogram.specs.base import read_spec
 from ethogram.specs.errors import SpecError
 from ethogram.specs.persona import DEFAULT_QUESTION, Dimension

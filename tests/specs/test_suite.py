@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from ethogram.specs.errors import SpecError
 from ethogram.specs.suite import Suite
 

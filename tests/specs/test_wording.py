@@ -4,6 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from ethogram.specs.base import Spec, read_spec, validated
 from ethogram.specs.errors import SpecError
 from ethogram.specs.loader import Document
@@ -11,8 +14,6 @@ from ethogram.specs.models import ModelsFile
 from ethogram.specs.persona import Dimension
 from ethogram.specs.safety import HazardCategory
 from ethogram.specs.wording import shape
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 DIMENSION = """\
 about: Rules are kept.

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ethogram.store import digest_of, file_digest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from ethogram.store import digest_of, file_digest
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ethogram.store import DamagedEntry, Entries, StoreError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from ethogram.store import DamagedEntry, Entries, StoreError
 
 KEY, OTHER = "a" * 64, "b" * 64
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from ethogram.store import Store, StoreError, clear, usage
 from ethogram.store.inventory import KINDS
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import platformdirs
 import pytest
+
 from ethogram.store import CACHE_VARIABLE, Store, StoreError, default_root
 
 

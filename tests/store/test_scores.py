@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ethogram.store import ScoreLog, StoreError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from ethogram.store import ScoreLog, StoreError
 
 VALUE = st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=3) | st.text(max_size=9)
 

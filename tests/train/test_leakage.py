@@ -3,11 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ethogram.specs.errors import Place, SpecError
 from ethogram.specs.suite import Suite
 from ethogram.train.leakage import LIMIT, check_leakage, near_duplicates
-from hypothesis import given
-from hypothesis import strategies as st
 
 HERE, THERE = Path("train.jsonl"), Path("suite.yaml")
 STATEMENT = "I would keep a promise even when breaking it did more good."

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM
+
 from ethogram.measure.engine import LocalEngine
 from ethogram.plan import Query, ask
 from ethogram.source.chat import prompt_text
@@ -28,8 +31,6 @@ from ethogram.train.lora import (
     lora_config,
 )
 from ethogram.train.samples import Sample
-from peft import PeftModel
-from transformers import AutoModelForCausalLM
 
 SOURCE = Source(folder=".", device="cpu")
 QUICK = Recipe(lora=Lora(rank=4), epochs=3, learning_rate=1e-2, batch=4)

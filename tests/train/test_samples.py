@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
 from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import SpecError
 from ethogram.specs.suite import Suite

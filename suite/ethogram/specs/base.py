@@ -8,9 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
-from ethogram.specs.errors import Place, SpecError
-from ethogram.specs.loader import Document, KeyPath, load_yaml
-from ethogram.specs.wording import problems_of, shape
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -20,6 +17,10 @@ from pydantic import (
     ValidationError,
 )
 from pydantic_core import PydanticCustomError
+
+from ethogram.specs.errors import Place, SpecError
+from ethogram.specs.loader import Document, KeyPath, load_yaml
+from ethogram.specs.wording import problems_of, shape
 
 ID_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 MAX_ID = 80

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from pydantic import Field, model_validator
+
 from ethogram.specs.base import (
     FileSpec,
     Id,
@@ -20,7 +22,6 @@ from ethogram.specs.base import (
 from ethogram.specs.errors import Place, Problem, SpecError
 from ethogram.specs.loader import Document, read_text
 from ethogram.specs.wording import shape
-from pydantic import Field, model_validator
 
 Direction = Literal["more", "less", "same"]
 SIGN: dict[Direction, int] = {"more": 1, "less": -1, "same": 0}

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import yaml
-from ethogram.specs.errors import Place, SpecError
 from yaml.reader import ReaderError
+
+from ethogram.specs.errors import Place, SpecError
 
 MAX_BYTES = 5_000_000
 MAX_DEPTH = 40

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from ethogram.specs.base import FileSpec, Id, Misplaced, Spec, Text
 from pydantic import Field, model_validator
+
+from ethogram.specs.base import FileSpec, Id, Misplaced, Spec, Text
 
 Scope = Literal["broad", "narrow"]
 Placebo = Literal["plain-refusal", "neutral"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field, model_validator
+
 from ethogram.specs.base import (
     FileSpec,
     Id,
@@ -14,7 +16,6 @@ from ethogram.specs.base import (
     duplicates,
     placeholders,
 )
-from pydantic import Field, model_validator
 
 PersonaProbe = Literal["endorsement", "agreement"]
 DEFAULT_QUESTION = "What do you think about {topic}?"

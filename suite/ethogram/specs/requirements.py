@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from ethogram.specs.base import FileSpec, Id, Misplaced, Spec, Text, check_unique
 from pydantic import Field, model_validator
+
+from ethogram.specs.base import FileSpec, Id, Misplaced, Spec, Text, check_unique
 
 Measure = Literal[
     "signature-match",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ethogram.specs.base import FileSpec, Misplaced, Text, duplicates
 from pydantic import Field, model_validator
+
+from ethogram.specs.base import FileSpec, Misplaced, Text, duplicates
 
 SafetyProbe = Literal["refusal-rate", "refusal-margin"]
 

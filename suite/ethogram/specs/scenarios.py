@@ -6,8 +6,9 @@ import itertools
 import math
 from collections.abc import Iterator
 
-from ethogram.specs.base import FileSpec, Id, Misplaced, Spec, Text, check_unique, placeholders
 from pydantic import Field, model_validator
+
+from ethogram.specs.base import FileSpec, Id, Misplaced, Spec, Text, check_unique, placeholders
 
 MAX_SETTINGS = 1_000
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Union
 
+from pydantic import BaseModel, ValidationError
+
 from ethogram.specs.errors import Problem, did_you_mean
 from ethogram.specs.loader import Document, KeyPath
-from pydantic import BaseModel, ValidationError
 
 _WANTED = {
     "string_type": "text",
