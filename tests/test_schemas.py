@@ -184,6 +184,7 @@ def judged(own_suite: Suite) -> Report:
         problems=(f"{BROAD}: no such file",),
         errors=("suite/x.yaml::endorsement::y",),
         versions={"ethogram": "0"},
+        files={"models.yaml": "a" * 64},
     )
 
 

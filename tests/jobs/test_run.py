@@ -110,7 +110,7 @@ def test_an_interrupt_is_not_a_failure_of_the_model(
     def interrupted(*args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "score_missing", interrupted)
+    monkeypatch.setattr(module.Scorer, "score_missing", interrupted)
     some = run(small_suite, tmp_path / "cache")
     with pytest.raises(KeyboardInterrupt):
         some.prepare({"tiny": QUERIES})

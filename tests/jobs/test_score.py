@@ -14,7 +14,7 @@ from ethogram.jobs import score as module
 from ethogram.jobs.finetune import adapter_of
 from ethogram.jobs.identity import Identities
 from ethogram.jobs.progress import Progress
-from ethogram.jobs.score import engine_for, score_missing
+from ethogram.jobs.score import Scorer, engine_for
 from ethogram.plan import Query, Value, ask
 from ethogram.source.obtain import SourceError
 from ethogram.specs.catalogue import Model
@@ -63,9 +63,9 @@ def test_only_what_is_missing_is_asked(
     spy = Spy()
     monkeypatch.setattr(module, "engine_for", lambda *_: spy)
     progress = quiet()
-    score_missing(model, digest, QUERIES[:4], identities, progress)
-    score_missing(model, digest, [*QUERIES[2:7], QUERIES[6]], identities, progress)
-    score_missing(model, digest, QUERIES[:7], identities, progress)
+    Scorer(identities, progress).score_missing(model, digest, QUERIES[:4])
+    Scorer(identities, progress).score_missing(model, digest, [*QUERIES[2:7], QUERIES[6]])
+    Scorer(identities, progress).score_missing(model, digest, QUERIES[:7])
     assert spy.asked == QUERIES[:7]
     assert [line.rpartition("(")[2] for line in progress.lines] == ["4 queries)", "3 queries)"]
 
@@ -77,9 +77,11 @@ def test_what_was_answered_before_an_error_is_kept(
     failing, whole = Spy(fails_after=4), Spy()
     monkeypatch.setattr(module, "engine_for", lambda *_: failing)
     with pytest.raises(RuntimeError, match="fell over"):
-        score_missing(model, digest, QUERIES, identities, quiet())
+        Scorer(identities, quiet()).score_missing(model, digest, QUERIES)
     monkeypatch.setattr(module, "engine_for", lambda *_: whole)
-    score_missing(model, digest, QUERIES, Identities(identities.suite, identities.store), quiet())
+    Scorer(Identities(identities.suite, identities.store), quiet()).score_missing(
+        model, digest, QUERIES
+    )
     assert whole.asked == QUERIES[4:]
 
 
@@ -88,13 +90,13 @@ def test_a_damaged_segment_is_scored_again(
 ) -> None:
     model, digest, identities = tiny
     monkeypatch.setattr(module, "engine_for", lambda *_: Spy())
-    score_missing(model, digest, QUERIES, identities, quiet())
+    Scorer(identities, quiet()).score_missing(model, digest, QUERIES)
     expected = dict(identities.store.scores(digest).values)
     segment = sorted(identities.store.scores(digest).folder.glob("*.json"))[2]
     segment.write_bytes(segment.read_bytes().replace(b"4.0", b"5.0"))
     spy, fresh = Spy(), Store(identities.store.root)
     monkeypatch.setattr(module, "engine_for", lambda *_: spy)
-    score_missing(model, digest, QUERIES, Identities(identities.suite, fresh), quiet())
+    Scorer(Identities(identities.suite, fresh), quiet()).score_missing(model, digest, QUERIES)
     assert len(spy.asked) == 2
     assert dict(fresh.scores(digest).values) == expected
 
@@ -114,7 +116,7 @@ def test_another_process_scoring_is_waited_for_and_its_scores_are_read(
         return locked(entries, key)
 
     monkeypatch.setattr(type(identities.store.jobs), "locked", busy)
-    score_missing(model, digest, QUERIES, identities, quiet())
+    Scorer(identities, quiet()).score_missing(model, digest, QUERIES)
     assert spy.asked == QUERIES[8:]
 
 
@@ -128,7 +130,7 @@ from pathlib import Path
 from ethogram.measure import engine
 from ethogram.jobs.identity import Identities
 from ethogram.jobs.progress import Progress
-from ethogram.jobs.score import score_missing
+from ethogram.jobs.score import Scorer
 from ethogram.plan import Query, ask
 from ethogram.specs.suite import Suite
 from ethogram.store import ScoreLog, Store
@@ -144,16 +146,16 @@ suite = Suite.around(Path(sys.argv[1]) / "suite")
 identities = Identities(suite, Store(Path(sys.argv[2])))
 queries = [Query("logprob", ask(f"Question {n}?"), ("I would help.",)) for n in range(10)]
 model = suite.catalogue["tiny"]
-score_missing(model, identities.digest(model), queries, identities, Progress(bars=False))
+Scorer(identities, Progress(bars=False)).score_missing(model, identities.digest(model), queries)
 """
     arguments = [sys.executable, "-c", code, str(small_suite), str(identities.store.root)]
     child = subprocess.run(arguments, timeout=60, check=False, capture_output=True, text=True)
     assert child.returncode == -signal.SIGKILL, child.stderr
     progress = quiet()
-    score_missing(model, digest, QUERIES, identities, progress)
+    Scorer(identities, progress).score_missing(model, digest, QUERIES)
     assert len(progress.lines) == 1 and progress.lines[0].endswith("(6 queries)")
     untroubled = Identities(identities.suite, Store(tmp_path / "other"))
-    score_missing(model, digest, QUERIES, untroubled, quiet())
+    Scorer(untroubled, quiet()).score_missing(model, digest, QUERIES)
     found, expected = (i.store.scores(digest).values for i in (identities, untroubled))
     assert set(found) == {query.key for query in QUERIES}
     for key, value in expected.items():
@@ -168,8 +170,8 @@ def test_a_finetuned_model_is_not_scored_as_its_base(
     adapter_of(finetuned, identities, quiet())
     other = identities.digest(finetuned)
     assert other is not None and other != digest
-    score_missing(source, digest, QUERIES, identities, quiet())
-    score_missing(finetuned, other, QUERIES, identities, quiet())
+    Scorer(identities, quiet()).score_missing(source, digest, QUERIES)
+    Scorer(identities, quiet()).score_missing(finetuned, other, QUERIES)
     base, tuned = (identities.store.scores(d).values for d in (digest, other))
     assert all(abs(base[q.key][0] - tuned[q.key][0]) > 1e-3 for q in QUERIES)
 
@@ -191,12 +193,12 @@ def test_an_adapter_that_came_out_otherwise_is_not_mixed_with_the_old_scores(
     digest = identities.digest(model)
     assert digest is not None
     with pytest.raises(StoreError, match="training it anew gave another one"):
-        score_missing(model, digest, QUERIES, identities, quiet())
+        Scorer(identities, quiet()).score_missing(model, digest, QUERIES)
     assert dict(identities.store.scores(digest).refresh()) == {}
     again = Identities(identities.suite, Store(identities.store.root))
     fresh = again.digest(model)
     assert fresh is not None and fresh != digest
-    score_missing(model, fresh, QUERIES, again, quiet())
+    Scorer(again, quiet()).score_missing(model, fresh, QUERIES)
     assert len(again.store.scores(fresh).values) == len(QUERIES)
 
 

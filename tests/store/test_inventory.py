@@ -66,13 +66,14 @@ def test_an_entry_in_use_is_left_and_its_lock_named(store: Store, kind: str) -> 
     assert store.scores(KEY).refresh()
 
 
-def test_a_link_out_of_the_cache_is_not_followed(store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_link_out_of_the_cache_is_not_followed(store: Store, tmp_path: Path, kind: str) -> None:
     outside = tmp_path / "outside" / KEY
     outside.mkdir(parents=True)
     store.root.mkdir(parents=True)
-    (store.root / "adapters").symlink_to(outside.parent)
+    (store.root / kind).symlink_to(outside.parent)
     with pytest.raises(StoreError, match="is a link"):
-        clear(store, "adapters")
+        clear(store, kind)
     assert outside.is_dir()
 
 

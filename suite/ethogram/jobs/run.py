@@ -10,7 +10,7 @@ from typing import Any
 from ethogram.jobs.finetune import adapter_of
 from ethogram.jobs.identity import Identities
 from ethogram.jobs.progress import Progress
-from ethogram.jobs.score import score_missing
+from ethogram.jobs.score import Scorer
 from ethogram.plan import Query, Value
 from ethogram.specs.suite import Suite
 from ethogram.store import Store
@@ -38,6 +38,10 @@ class Run:
     def identities(self) -> Identities:
         return Identities(self.suite, self.store)
 
+    @cached_property
+    def scorer(self) -> Scorer:
+        return Scorer(self.identities, self.progress)
+
     def prepare(self, needs: Mapping[str, Sequence[Query]]) -> None:
         """Finetune what is missing and score what is missing, one model after the other."""
         for model_id, queries in needs.items():
@@ -60,7 +64,7 @@ class Run:
             digest = self.identities.digest(model)
         if digest is None:
             raise NotMeasured(f"{model_id} has no adapter after training")
-        score_missing(model, digest, queries, self.identities, self.progress)
+        self.scorer.score_missing(model, digest, queries)
 
     def value(self, model_id: str, query: Query) -> Value:
         """The stored score. Raises NotMeasured where there is none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from ethogram.jobs.finetune import adapter_of
@@ -21,37 +22,47 @@ class Engine(Protocol):
     def score(self, queries: Sequence[Query]) -> Iterable[dict[Query, Value]]: ...
 
 
-def score_missing(
-    model: Model, digest: str, queries: Sequence[Query], identities: Identities, progress: Progress
-) -> None:
-    """Score what the store lacks. One process at a time scores a model; the others then read."""
-    log = identities.store.scores(digest)
-    if not missing(queries, log.refresh()):
-        return
-    with identities.store.jobs.locked(digest):
-        wanted = missing(queries, log.refresh())
-        if wanted:
-            _score(model, digest, wanted, identities, progress)
+@dataclass
+class Scorer:
+    """Scores what the store lacks. The last model stays loaded, for a test that asks again."""
 
+    identities: Identities
+    progress: Progress
+    _loaded: tuple[str, Engine] | None = None
 
-def _score(
-    model: Model, digest: str, wanted: Sequence[Query], identities: Identities, progress: Progress
-) -> None:
-    log = identities.store.scores(digest)
-    with progress.phase(f"scored {model.id}") as details:
-        engine = engine_for(model, identities, progress)
-        if model.recipe is not None and not identities.still(model, digest):
+    def score_missing(self, model: Model, digest: str, queries: Sequence[Query]) -> None:
+        """One process at a time scores a model; the others wait for its lock and then read."""
+        log = self.identities.store.scores(digest)
+        if not missing(queries, log.refresh()):
+            return
+        with self.identities.store.jobs.locked(digest):
+            wanted = missing(queries, log.refresh())
+            if wanted:
+                self._score(model, digest, wanted)
+
+    def _score(self, model: Model, digest: str, wanted: Sequence[Query]) -> None:
+        log = self.identities.store.scores(digest)
+        with self.progress.phase(f"scored {model.id}") as details:
+            engine = self._engine(model, digest)
+            with self.progress.bar(f"score {model.id}", len(wanted), "query") as bar:
+                for batch in engine.score(wanted):
+                    log.add({query.key: value for query, value in batch.items()})
+                    bar.update(len(batch))
+            details.append(f"{len(wanted):,} queries")
+
+    def _engine(self, model: Model, digest: str) -> Engine:
+        if self._loaded is not None and self._loaded[0] == digest:
+            return self._loaded[1]
+        self._loaded = None
+        gc.collect()
+        engine = engine_for(model, self.identities, self.progress)
+        if model.recipe is not None and not self.identities.still(model, digest):
             raise StoreError(
                 f"{model.id}: its stored adapter was damaged, and training it anew gave another "
                 "one; its scores would be mixed. Run again to score the new one"
             )
-        with progress.bar(f"score {model.id}", len(wanted), "query") as bar:
-            for batch in engine.score(wanted):
-                log.add({query.key: value for query, value in batch.items()})
-                bar.update(len(batch))
-        details.append(f"{len(wanted):,} queries")
-        del engine
-        gc.collect()
+        self._loaded = digest, engine
+        return engine
 
 
 def engine_for(model: Model, identities: Identities, progress: Progress) -> Engine:

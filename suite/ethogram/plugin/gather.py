@@ -16,7 +16,7 @@ from ethogram.analyse.outcomes import Outcome, plain
 from ethogram.cases.base import case_id, relative
 from ethogram.jobs import NotMeasured, Run
 from ethogram.plugin.collect import Trial
-from ethogram.plugin.models import row_of, versions
+from ethogram.plugin.models import file_digests, row_of, versions
 from ethogram.plugin.session import SESSION
 from ethogram.report import document
 from ethogram.report.terminal import render
@@ -136,6 +136,7 @@ class Gatherer:
         outcomes = tuple(self.outcomes[name] for name in names if name in self.outcomes)
         errors = [self.errors[name] for name in names if name in self.errors]
         named = {o.model for o in outcomes} | {o.reference for o in outcomes} | set(run.failures)
+        named |= {against.reference for outcome in outcomes for against in outcome.against}
         named |= {model for error in errors for model in error.models}
         begun = datetime.fromtimestamp(self.begun, tz=UTC)
         problems = {inert(f"{name}: {error}", 300) for name, error in run.failures.items()}
@@ -151,6 +152,7 @@ class Gatherer:
             problems=tuple(sorted(problems)),
             errors=tuple(sorted(error.case for error in errors)),
             versions=versions(),
+            files=file_digests(run.suite),
         )
 
 

@@ -9,13 +9,15 @@ from typing import Any, TypeVar
 
 from ethogram import __version__
 from ethogram.analyse.outcomes import Outcome
+from ethogram.cases.base import relative
 from ethogram.cases.requirement import Profile
 from ethogram.jobs import NotMeasured, Run
 from ethogram.report.rows import ModelRow, count_verdicts
 from ethogram.source.obtain import SourceError, converted
 from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import SpecError
-from ethogram.store import StoreError
+from ethogram.specs.suite import CONSTITUTIONS, Suite
+from ethogram.store import StoreError, file_digest
 
 T = TypeVar("T")
 PACKAGES = ("pytest", "torch", "transformers", "peft", "numpy", "scipy", "pydantic")
@@ -37,7 +39,7 @@ def row_of(model: Model, run: Run, outcomes: Sequence[Outcome]) -> ModelRow:
         seed=model.seed,
         source=model.source_id,
         placebo=placebo.id if placebo else None,
-        match=_measured(lambda: profile.signature_match(run.value)) if model.judged else None,
+        match=_measured(lambda: profile.signature_match(run.value)) if placebo else None,
         match_against_source=_measured(lambda: profile.signature_match(run.value, "source"))
         if model.judged
         else None,
@@ -74,6 +76,15 @@ def _provenance(model: Model, run: Run) -> dict[str, Any]:
             kept = ("recipe", "seed", "samples", "source_identity")
             found["training"] = {name: manifest[name] for name in kept if name in manifest}
     return found
+
+
+def file_digests(suite: Suite) -> dict[str, str]:
+    """SHA-256 of everything that the user wrote, by path below the suite's root."""
+    below = (suite.folder.glob("*/*.yaml"), suite.folder.glob("*.yaml"))
+    stances = suite.root / CONSTITUTIONS
+    written = (*below, stances.glob("*.yaml"), stances.glob("transcripts/*.jsonl"))
+    files = {file for found in written for file in found} | {suite.models_file}
+    return {relative(file, suite.root): file_digest(file) for file in sorted(files)}
 
 
 def versions() -> dict[str, str]:

@@ -60,16 +60,19 @@ class SuiteSession:
         return self.runs[suite.root]
 
     def check_shared(self, config: pytest.Config) -> None:
-        """Name what is wrong in models.yaml or a constitution once, not once a file."""
+        """Name what is wrong in models.yaml, in a constitution or between files: once, at the start.
+
+        A dangling name would otherwise drop cases in silence. A wrong file of cases is left to its
+        own collection error.
+        """
         for argument in config.args:
             start = config.invocation_params.dir / argument.split("::")[0]
             suite = self.suite_around(start.resolve()) if start.exists() else None
             if suite is None:
                 continue
-            try:
-                _ = suite.catalogue
-            except SpecError as error:
-                raise pytest.UsageError(f"the suite cannot run\n{error}") from None
+            problems = suite.shared_problems()
+            if problems:
+                raise pytest.UsageError(f"the suite cannot run\n{SpecError(problems)}")
 
     def make_ready(self, session: pytest.Session) -> None:
         """Finetune and score all that the selected cases need, before the first of them runs."""

@@ -33,6 +33,8 @@ class Report:
     errors: tuple[str, ...] = ()
     """Ids of the cases that ended in an error: not measured, and not failed."""
     versions: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of every file of the suite and its constitutions, by path below the root."""
     schema_version: int = SCHEMA_VERSION
 
     @property
@@ -41,6 +43,15 @@ class Report:
         for outcome in self.outcomes:
             counted[outcome.verdict] += 1
         return {**counted, "not measured": len(self.errors)}
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know before reading the numbers as more than they are."""
+        trained = [row for row in self.models if row.kind == "finetuned"]
+        stances = {(row.source, row.constitution, row.scope) for row in trained}
+        if trained and len(stances) == len(trained):
+            return ["one seed: these numbers speak of these adapters, not of the recipe"]
+        return []
 
     def as_json(self) -> dict[str, Any]:
         """Plain data as the schema describes it, cases in order of their ids."""
@@ -62,6 +73,8 @@ class Report:
                 "errors": sorted(self.errors),
                 "problems": list(self.problems),
                 "versions": dict(self.versions),
+                "files": dict(self.files),
+                "notes": list(self.notes),
             }
         )
         return found

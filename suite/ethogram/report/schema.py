@@ -60,6 +60,12 @@ def report_schema() -> dict[str, Any]:
             errors={**_TEXTS, "description": "Ids of the cases that could not be measured."},
             problems={**_TEXTS, "description": "What could not be measured, and why."},
             versions={"type": "object", "additionalProperties": {"type": "string"}},
+            files={
+                "type": "object",
+                "description": "SHA-256 of every file of the suite and its constitutions.",
+                "additionalProperties": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+            },
+            notes={**_TEXTS, "description": "What to know before reading the numbers."},
         ),
     }
 

@@ -34,6 +34,7 @@ def render(report: Report) -> str:
         ]
     if gaps := widest_gaps(report.outcomes, WIDEST):
         parts += ["Widest consistency gaps (signature target minus effect)", _gaps(gaps)]
+    parts += [f"note: {note}" for note in report.notes]
     parts += [f"not measured: {problem}" for problem in report.problems]
     parts.append(_last_line(report))
     return "\n\n".join(part for part in parts if part)

@@ -151,7 +151,23 @@ class Suite:
                 yield category.place, text
 
     def check(self) -> list[Problem]:
-        """Every problem in every file: those of single files, then those between files."""
+        """Every problem in every file; if each file is right in itself, those between files."""
+        return self.file_problems() or list(self._between_files())
+
+    def shared_problems(self) -> list[Problem]:
+        """What stops every case: problems outside the files of cases, and between files."""
+        alone = self.file_problems()
+        if not alone:
+            return list(self._between_files())
+        return [problem for problem in alone if not self.holds_cases(problem.place.file)]
+
+    def holds_cases(self, file: Path) -> bool:
+        """Whether the file is collected by itself, so that its problems stop its own cases only."""
+        folders = {self.folder / kind for kind in KINDS}
+        return file.parent in folders or file == self.folder / REQUIREMENTS
+
+    def file_problems(self) -> list[Problem]:
+        """Every problem that a file has in itself."""
         problems: list[Problem] = []
         for read in self._readers():
             try:
@@ -159,7 +175,7 @@ class Suite:
             except SpecError as error:
                 problems.extend(error.problems)
         problems.extend(self._unread())
-        return list(dict.fromkeys(problems)) or list(self._between_files())
+        return list(dict.fromkeys(problems))
 
     def _unread(self) -> Iterator[Problem]:
         for folder in (*(self.folder / kind for kind in KINDS), self.root / CONSTITUTIONS):
