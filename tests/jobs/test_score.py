@@ -229,7 +229,7 @@ def test_a_candidates_checkpoint_is_the_model(small_suite: Path, store: Store) -
     for name in ("tiny", "mine-duty"):
         digest = identities.digest(suite.catalogue[name])
         assert digest is not None
-        score_missing(suite.catalogue[name], digest, QUERIES, identities, quiet())
+        Scorer(identities, quiet()).score_missing(suite.catalogue[name], digest, QUERIES)
     base, mine = (identities.digest(suite.catalogue[name]) for name in ("tiny", "mine-duty"))
     assert base is not None and mine is not None and base != mine
     assert dict(store.scores(mine).values) == dict(store.scores(base).values)
