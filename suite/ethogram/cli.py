@@ -152,8 +152,9 @@ def _advice(suite: Suite, made: Sequence[Imported], options: argparse.Namespace)
         some = zip(suite.constitutions, ("more", "less"), strict=False)
         example = ",".join(f"{name}={direction}" for name, direction in some)
         found.append(
-            f"no cases yet for {', '.join(idle)}: nothing says which way a constitution should "
-            "move it. Fill in 'signature' in the file, or import again with --force and, say, "
+            f"nothing says which way a constitution should move {', '.join(idle)}: its cases will be "
+            "measured and shown, and neither pass nor fail. To have them judged fill in "
+            "'signature' in the file, or import again with --force and, say, "
             f"--signature {example}"
         )
     if options.to and options.to.resolve().name != PERSONA:
@@ -340,7 +341,7 @@ def _import_arguments(verbs: Any) -> None:
         default={},
         metavar="ID=DIRECTION,...",
         help="which way each constitution should move it: more, less or same; a dimension that "
-        "nothing is expected of has no cases",
+        "nothing is expected of is measured and not judged",
     )
     parser.add_argument(
         "--min-confidence",

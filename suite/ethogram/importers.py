@@ -262,8 +262,8 @@ def _signature(signature: Mapping[str, Direction], constitutions: Sequence[str])
     if signature:
         return ["signature:", *(f"  {name}: {signature[name]}" for name in sorted(signature))]
     return [
-        "# Without expectations the file has no cases, unless a constitution's own signature names",
-        "# it. Write more, less or same for each constitution of which you expect something:",
+        "# Without expectations the cases are measured and shown, and neither pass nor fail. To have",
+        "# them judged, write more, less or same for each constitution of which you expect something:",
         "# signature:",
         *(f"#   {name}: ?" for name in constitutions or ("<constitution>",)),
     ]

@@ -13,7 +13,8 @@ from scipy import stats
 
 from ethogram.analyse.intervals import Interval, Z, effective_size, mean_interval, sign_interval
 
-Verdict = Literal["holds", "contradicts", "undecided"]
+Verdict = Literal["holds", "contradicts", "undecided", "unjudged"]
+"""`unjudged`: measured, and nothing is expected: neither passed nor failed."""
 EQUIVALENCE = 0.2
 """Half-width of the band within which an effect counts as none."""
 

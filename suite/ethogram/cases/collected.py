@@ -39,8 +39,7 @@ def _persona(dimension: Dimension, suite: Suite) -> Iterator[Case]:
             if model.constitution is None:
                 continue
             expectation = suite.expectation(model.constitution, dimension)
-            if expectation is not None:
-                yield PersonaCase(suite, dimension, probe, model, expectation)
+            yield PersonaCase(suite, dimension, probe, model, expectation)
 
 
 def _scenarios(theme: Theme, suite: Suite) -> Iterator[Case]:

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ethogram.analyse.effects import effect_of, items_needed, verdict_of
+from ethogram.analyse.effects import Verdict, effect_of, items_needed, verdict_of
 from ethogram.analyse.outcomes import Against, CaseKind, ItemShift, Outcome
 from ethogram.cases.base import (
     Needs,
@@ -22,7 +22,6 @@ from ethogram.cases.base import (
 from ethogram.measure.probes import Agreement, Endorsement
 from ethogram.specs.catalogue import Model
 from ethogram.specs.constitution import Expectation
-from ethogram.specs.errors import shown
 from ethogram.specs.persona import Dimension, PersonaProbe
 from ethogram.specs.suite import Suite
 
@@ -37,7 +36,8 @@ class PersonaCase:
     dimension: Dimension
     probe: PersonaProbe
     model: Model
-    expectation: Expectation
+    expectation: Expectation | None
+    """None where the constitution says nothing of the dimension: measured, and not judged."""
     kind: CaseKind = "persona"
 
     @property
@@ -68,9 +68,11 @@ class PersonaCase:
             Against(reference.id, effect_of(self.shifts(values, reference), clusters))
             for reference in self.references
         )
-        expected, effect = self.expectation, against[0].effect
+        effect = against[0].effect
         file = relative(self.dimension.place.file, self.suite.root)
-        verdict = verdict_of(effect.sign, expected.sign)
+        judged = self.expectation
+        sign = judged.sign if judged else 0
+        verdict: Verdict = verdict_of(effect.sign, sign) if judged else "unjudged"
         return Outcome(
             case=case_id(file, self.group, self.model),
             kind=self.kind,
@@ -79,19 +81,19 @@ class PersonaCase:
             model=self.model.id,
             file=file,
             line=self.dimension.items[0].place.line,
-            expected=expected.expect,
-            because=expected.because,
-            because_at=f"{shown(expected.place.file)}:{expected.place.line}",
+            expected=judged.expect if judged else "nothing",
+            because=judged.because if judged else "no signature names this dimension",
+            because_at=str(judged.place).rpartition(":")[0] if judged else file,
             measured=effect.sign,
             unit="share of items up minus share down",
             reference=against[0].reference,
             verdict=verdict,
-            target=expected.aim,
-            gap=expected.aim - effect.sign.value,
-            p=effect.p,
-            needs=items_needed(effect.sign, expected.sign) if verdict == "undecided" else None,
+            target=judged.aim if judged else None,
+            gap=judged.aim - effect.sign.value if judged else None,
+            p=effect.p if sign else None,
+            needs=items_needed(effect.sign, sign) if verdict == "undecided" else None,
             against=against,
-            extremes=most_against(self._items(values), expected.sign),
+            extremes=most_against(self._items(values), sign),
             facts=self._facts(values),
         )
 

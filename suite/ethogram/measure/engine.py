@@ -19,7 +19,7 @@ from ethogram.plan import Query, Value
 from ethogram.source.chat import continuation_tokens, encode, prompt_text, stop_token
 from ethogram.source.load import Loaded
 
-TOKENS = 3072
+TOKENS = 2048
 """Tokens in one forward pass: enough to keep two cores busy, small enough for a laptop."""
 PROMPTS = 64
 """Prompts in one batch at most, so that progress is stored every few seconds."""

@@ -14,7 +14,7 @@ from ethogram.analyse.outcomes import Outcome
 from ethogram.cases import Case, cases_of
 from ethogram.jobs import NotMeasured
 from ethogram.plugin.session import SESSION
-from ethogram.report.failure import explain
+from ethogram.report.failure import brief, explain
 from ethogram.specs.errors import SpecError
 from ethogram.specs.suite import KINDS, REQUIREMENTS
 
@@ -81,6 +81,8 @@ class Trial(pytest.Item):
         session = self.config.stash[SESSION]
         run = session.run_around(self.path)
         self.outcome = self.case.judge(run.value)
+        if self.outcome.verdict == "unjudged":
+            pytest.skip(brief(self.outcome))
         if self.outcome.verdict == "undecided" and session.skip_undecided:
             pytest.skip(explain(self.outcome).splitlines()[0])
         if self.outcome.verdict != "holds":

@@ -39,7 +39,7 @@ class Report:
 
     @property
     def counts(self) -> dict[str, int]:
-        counted = dict.fromkeys(("holds", "contradicts", "undecided"), 0)
+        counted = dict.fromkeys(("holds", "contradicts", "undecided", "unjudged"), 0)
         for outcome in self.outcomes:
             counted[outcome.verdict] += 1
         return {**counted, "not measured": len(self.errors)}

@@ -7,13 +7,21 @@ import math
 from ethogram.analyse.effects import smallest_detectable
 from ethogram.analyse.intervals import Interval
 from ethogram.analyse.outcomes import Outcome
-from ethogram.report.words import inert, number
+from ethogram.report.words import bracket, inert, number
 
 _VERB = {
     "holds": "holds",
     "contradicts": "contradicts what is expected",
     "undecided": "is undecided",
+    "unjudged": "is measured",
 }
+
+
+def brief(outcome: Outcome) -> str:
+    """One line on a case that nothing is expected of."""
+    return (
+        f"nothing is expected here; measured {bracket(outcome.measured)}, n = {outcome.measured.n}"
+    )
 
 
 def explain(outcome: Outcome) -> str:

@@ -34,6 +34,8 @@ def render(report: Report) -> str:
         ]
     if gaps := widest_gaps(report.outcomes, WIDEST):
         parts += ["Widest consistency gaps (signature target minus effect)", _gaps(gaps)]
+    if unjudged := [outcome for outcome in report.outcomes if outcome.verdict == "unjudged"]:
+        parts += ["Measured where nothing is expected, strongest first", _unjudged(unjudged)]
     parts += [f"note: {note}" for note in report.notes]
     parts += [f"not measured: {problem}" for problem in report.problems]
     parts.append(_last_line(report))
@@ -107,6 +109,22 @@ def _gaps(outcomes: Sequence[Outcome]) -> str:
     return _fitted(heads, table, ids=(1, 2))
 
 
+def _unjudged(outcomes: Sequence[Outcome]) -> str:
+    strongest = sorted(outcomes, key=lambda outcome: (-abs(outcome.measured.value), outcome.case))
+    table = [
+        [
+            outcome.model,
+            outcome.subject,
+            outcome.probe,
+            bracket(outcome.measured),
+            bracket(outcome.against[-1].effect.sign),
+        ]
+        for outcome in strongest[:WIDEST]
+    ]
+    heads = ["model", "dimension", "probe", "effect", "against source"]
+    return _fitted(heads, table, ids=(0, 1))
+
+
 def _fitted(heads: Sequence[str], rows: Sequence[Sequence[str]], ids: Sequence[int]) -> str:
     """The table in at most WIDTH columns: ids are cut, the widest column first, numbers never."""
     least = [len(head) + PADDING for head in heads]
@@ -128,7 +146,8 @@ def _fitted(heads: Sequence[str], rows: Sequence[Sequence[str]], ids: Sequence[i
 
 def _last_line(report: Report) -> str:
     counted = report.counts
+    unjudged = f" \u00b7 {counted['unjudged']} unjudged" if counted["unjudged"] else ""
     return (
         f"{counted['holds']} hold \u00b7 {counted['contradicts']} contradict \u00b7 "
-        f"{counted['undecided']} undecided \u00b7 {counted['not measured']} not measured"
+        f"{counted['undecided']} undecided \u00b7 {counted['not measured']} not measured{unjudged}"
     )
