@@ -151,10 +151,10 @@ def test_import_writes_a_dimension_that_the_suite_takes(house: Path, say: Say) -
     assert say("check")[0] == 0
 
 
-def test_import_without_expectations_says_that_there_are_no_cases(house: Path, say: Say) -> None:
+def test_import_without_expectations_says_that_nothing_is_judged(house: Path, say: Say) -> None:
     code, _, err = say("import", samples(house))
     assert code == 0
-    assert "no cases yet for loves-walks" in err
+    assert "nothing says which way a constitution should move loves-walks" in err
     assert "--signature duty=more,utility=less" in err
     assert "licence not stated" in err
 
@@ -162,7 +162,7 @@ def test_import_without_expectations_says_that_there_are_no_cases(house: Path, s
 def test_import_knows_what_a_constitution_expects_already(house: Path, say: Say) -> None:
     code, _, err = say("import", samples(house), "--name", "manners", "--force")
     assert code == 0
-    assert "no cases" not in err
+    assert "nothing says which way" not in err
 
 
 def test_import_tells_of_statements_left_out(house: Path, say: Say) -> None:

@@ -20,7 +20,13 @@ def test_the_document_holds_every_case_in_order_of_ids(report, outcome):
     made = report(outcomes=(outcome(case="b"), outcome(case="a", verdict="holds", p=None)))
     data = made.as_json()
     assert [case["case"] for case in data["cases"]] == ["a", "b"]
-    assert data["counts"] == {"holds": 1, "contradicts": 1, "undecided": 0, "not measured": 0}
+    assert data["counts"] == {
+        "holds": 1,
+        "contradicts": 1,
+        "undecided": 0,
+        "unjudged": 0,
+        "not measured": 0,
+    }
     assert data["schema_version"] == 1 and data["confidence"] == 0.95
 
 

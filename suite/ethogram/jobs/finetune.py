@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +52,9 @@ def adapter_of(model: Model, identities: Identities, progress: Progress) -> Path
                     source_id=model.source_id,
                     on_step=on_step,
                 )
-            tenth = max(1, len(losses) // 10)
-            first, last = sum(losses[:tenth]) / tenth, sum(losses[-tenth:]) / tenth
             details += [f"{len(samples)} samples", f"{len(losses)} steps"]
-            details.append(f"loss {first:.2f} -> {last:.2f}")
+            words = " ".join(f"{loss:.2f}" for loss in _by_epoch(losses, model.recipe.epochs))
+            details.append(f"loss by epoch {words}")
         return {
             "model": model.id,
             "source": model.source_id,
@@ -65,3 +65,10 @@ def adapter_of(model: Model, identities: Identities, progress: Progress) -> Path
         }
 
     return store.adapters.obtain(key, build)
+
+
+def _by_epoch(losses: Sequence[float], epochs: float) -> list[float]:
+    """Mean loss of every epoch; single steps differ by what their batch happens to hold."""
+    size = max(1, round(len(losses) / epochs))
+    parts = [losses[start : start + size] for start in range(0, len(losses), size)]
+    return [sum(part) / len(part) for part in parts]

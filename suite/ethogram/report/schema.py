@@ -41,7 +41,7 @@ def report_schema() -> dict[str, Any]:
     }
     for definition in definitions.values():
         _close(definition)
-    verdicts = ("holds", "contradicts", "undecided", "not measured")
+    verdicts = ("holds", "contradicts", "undecided", "unjudged", "not measured")
     alarms = ("tested", "expected_holds", "expected_contradicts")
     return {
         "$schema": DIALECT,
