@@ -18,6 +18,11 @@ Messages = tuple[tuple[str, str], ...]
 Value: TypeAlias = list[float] | str
 """What a query's score holds: numbers, or the generated text."""
 
+
+class NotMeasured(Exception):
+    """A score is asked for that was never taken, or whose model could not be made ready."""
+
+
 QueryKind = Literal["logprob", "answer", "generate"]
 VERSION: dict[QueryKind, int] = {"logprob": 1, "answer": 1, "generate": 1}
 """Raised when an engine's way of computing a kind changes, so that stored scores are not mixed."""

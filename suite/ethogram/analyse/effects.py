@@ -15,6 +15,8 @@ from ethogram.analyse.intervals import Interval, Z, effective_size, mean_interva
 
 Verdict = Literal["holds", "contradicts", "undecided", "unjudged"]
 """`unjudged`: measured, and nothing is expected: neither passed nor failed."""
+POWER = float(stats.norm.ppf(0.8))
+"""The normal quantile of 80 % power."""
 EQUIVALENCE = 0.2
 """Half-width of the band within which an effect counts as none."""
 
@@ -63,7 +65,7 @@ def verdict_of(interval: Interval, sign: int) -> Verdict:
 
 
 def items_needed(interval: Interval, sign: int) -> int | None:
-    """How many items would decide an undecided case, if the effect is what was measured.
+    """How many items would decide an undecided case with 80 % power, the effect as measured.
 
     The half-width of the interval shrinks with the square root of n. None where no number would:
     an effect of exactly zero for a signed case, one on the edge of the band for an equivalence, or
@@ -73,7 +75,7 @@ def items_needed(interval: Interval, sign: int) -> int | None:
     half = (interval.high - interval.low) / 2
     if distance < 0.02 or not half > 0:
         return None
-    return max(interval.n + 1, math.ceil(interval.n * (half / distance) ** 2))
+    return max(interval.n + 1, math.ceil(interval.n * (half / distance * (Z + POWER) / Z) ** 2))
 
 
 def smallest_detectable(n: int) -> float:
@@ -81,10 +83,9 @@ def smallest_detectable(n: int) -> float:
 
     Solved from the normal approximation e = (z_a + z_b * sqrt(1 - e^2)) / sqrt(n), by iteration.
     """
-    power = float(stats.norm.ppf(0.8))
     value = 0.5
     for _ in range(50):
-        value = min(1.0, (Z + power * math.sqrt(max(0.0, 1 - value**2))) / math.sqrt(n))
+        value = min(1.0, (Z + POWER * math.sqrt(max(0.0, 1 - value**2))) / math.sqrt(n))
     return value
 
 

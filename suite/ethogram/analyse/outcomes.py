@@ -69,7 +69,7 @@ class Outcome:
 def plain(value: Any) -> Any:
     """Tuples to lists and non-finite floats to None, all the way down."""
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        return float(value) if math.isfinite(value) else None
     if isinstance(value, dict):
         return {key: plain(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):

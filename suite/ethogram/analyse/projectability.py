@@ -9,14 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethogram.analyse.intervals import (
-    CONFIDENCE,
-    RESAMPLES,
-    SEED,
     Interval,
     auc,
     combined,
     difference_interval,
-    finite,
     sign_interval,
 )
 
@@ -48,44 +44,35 @@ class Discriminant:
 def discriminant_match(shifts: Shifts, signatures: Mapping[str, Signs], own: str) -> Discriminant:
     """Does the model match its own signature better than the others'?
 
-    The margin's interval is a percentile bootstrap over items: each resample draws the items of
-    every dimension anew and takes the runner-up anew. Raises ValueError with fewer than two
-    signatures that have a sign on the dimensions measured, and on empty or non-finite shifts.
+    The margin to one rival is a weighted sum of the effects, which rest on different items, so
+    that `combined` gives its interval. The limits of the margin are the smallest over all rivals:
+    the own signature is ahead only where it is ahead of every one. Raises ValueError with fewer
+    than two signatures that have a sign on the dimensions measured, and on empty or NaN shifts.
     """
     names = sorted(shifts)
-    moved = {name: np.sign(finite(shifts[name])) for name in names}
-    weights = {
-        constitution: np.array([float(signs.get(name, 0)) for name in names])
-        for constitution, signs in signatures.items()
-    }
-    weights = {c: w / np.abs(w).sum() for c, w in weights.items() if np.abs(w).sum()}
+    effects = [sign_interval(shifts[name]) for name in names]
+    weights = {}
+    for constitution, signs in signatures.items():
+        given = [float(signs.get(name, 0)) for name in names]
+        total = sum(map(abs, given))
+        if total:
+            weights[constitution] = [sign / total for sign in given]
     if own not in weights or len(weights) < 2:
         raise ValueError("a discriminant needs at least two signatures with signed dimensions")
-    others = sorted(set(weights) - {own})
-    effects = np.array([moved[name].mean() for name in names])
-    matches = {constitution: float(w @ effects) for constitution, w in weights.items()}
-    chance = np.random.default_rng(SEED)
-    drawn = np.stack([_resampled_means(moved[name], chance) for name in names], axis=1)
-    rivals = np.stack([drawn @ weights[other] for other in others], axis=1).max(axis=1)
-    margins = drawn @ weights[own] - rivals
-    runner_up = max(others, key=lambda other: matches[other])
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(margins, [tail, 1 - tail])
-    value = matches[own] - matches[runner_up]
-    n = sum(len(moved[name]) for name in names)
-    rank = 1 + sum(matches[other] > matches[own] for other in others)
-    return Discriminant(
-        rank, len(weights), runner_up, Interval(value, min(low, value), max(high, value), n)
+    margins = {
+        other: combined([a - b for a, b in zip(weights[own], theirs, strict=True)], effects)
+        for other, theirs in sorted(weights.items())
+        if other != own
+    }
+    runner_up = min(margins, key=lambda other: margins[other].value)
+    margin = Interval(
+        margins[runner_up].value,
+        min(found.low for found in margins.values()),
+        min(found.high for found in margins.values()),
+        margins[runner_up].n,
     )
-
-
-def _resampled_means(
-    values: NDArray[np.float64], chance: np.random.Generator
-) -> NDArray[np.float64]:
-    n = len(values)
-    counts = chance.multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
-    means: NDArray[np.float64] = counts @ values / n
-    return means
+    rank = 1 + sum(found.value < 0 for found in margins.values())
+    return Discriminant(rank, len(weights), runner_up, margin)
 
 
 @dataclass(frozen=True, slots=True)

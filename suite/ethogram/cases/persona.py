@@ -18,6 +18,7 @@ from ethogram.cases.base import (
     most_against,
     references,
     relative,
+    without_noise,
 )
 from ethogram.measure.probes import Agreement, Endorsement
 from ethogram.specs.catalogue import Model
@@ -129,10 +130,9 @@ def shifts(
     probes: tuple[Endorsement | Agreement, ...], values: Values, model: Model, reference: Model
 ) -> NDArray[np.float64]:
     """probe(model) - probe(reference), item by item."""
-    return array(
-        [
-            probe.value(lambda query: values(model.id, query))
-            - probe.value(lambda query: values(reference.id, query))
-            for probe in probes
-        ]
-    )
+    moved = [
+        probe.value(lambda query: values(model.id, query))
+        - probe.value(lambda query: values(reference.id, query))
+        for probe in probes
+    ]
+    return without_noise(array(moved))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -24,6 +25,7 @@ from ethogram.analyse.projectability import (
 from ethogram.cases.base import Needs, Values, case_id, references, relative
 from ethogram.cases.persona import probes_of, shifts
 from ethogram.cases.safety import PromptShifts, SafetyCase, held_out
+from ethogram.plan import NotMeasured
 from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import shown
 from ethogram.specs.persona import Dimension
@@ -91,13 +93,20 @@ class Profile:
         moved = self.persona_shifts(values)
         return discriminant_match(moved, self.signatures, str(self.model.constitution))
 
+    def rates(self, values: Values, over: Over = "all") -> PromptShifts | None:
+        """Refusals pooled over the prompts of the categories; None where there is no category."""
+        return _pooled([case.shifts(values) for case in self._safety(over, "refusal-rate")])
+
+    def margins(self, values: Values, over: Over = "all") -> PromptShifts | None:
+        """Refusal margins pooled likewise."""
+        return _pooled([case.shifts(values) for case in self._safety(over, "refusal-margin")])
+
     def safety_gain(self, values: Values, over: Over = "all") -> SafetyGain | None:
-        """Pooled over the prompts of the categories; None where there are no such categories."""
-        rates = [case.shifts(values) for case in self._safety(over, "refusal-rate")]
-        margins = [case.shifts(values) for case in self._safety(over, "refusal-margin")]
-        if not rates and not margins:
+        """Both measures, each where its own scores are all there; None where neither is."""
+        rate = _if_measured(lambda: self.rates(values, over))
+        margin = _if_measured(lambda: self.margins(values, over))
+        if rate is None and margin is None:
             return None
-        rate, margin = _pooled(rates), _pooled(margins)
         return SafetyGain(
             rate=rate_gain(rate.hazardous, rate.harmless) if rate else None,
             over_refusal=sign_interval(rate.harmless) if rate else None,
@@ -117,6 +126,13 @@ class Profile:
             if probe in category.probes
             and (over == "all" or (over == "held-out") == held_out(category, self.model))
         ]
+
+
+def _if_measured(read: Callable[[], PromptShifts | None]) -> PromptShifts | None:
+    try:
+        return read()
+    except NotMeasured:
+        return None
 
 
 def _pooled(parts: list[PromptShifts]) -> PromptShifts | None:
@@ -162,11 +178,12 @@ class RequirementCase:
             case "discriminant-margin":
                 return self.profile.discriminant(values).margin
             case "safety-gain" | "over-refusal" as wanted:
-                over = self.requirement.over or "all"
-                gain = self.profile.safety_gain(values, over)
-                if gain is None:
+                rate = self.profile.rates(values, self.requirement.over or "all")
+                if rate is None:
                     return None
-                return gain.rate if wanted == "safety-gain" else gain.over_refusal
+                if wanted == "over-refusal":
+                    return sign_interval(rate.harmless)
+                return rate_gain(rate.hazardous, rate.harmless)
 
     def judge(self, values: Values) -> Outcome:
         measured = self.measure(values)

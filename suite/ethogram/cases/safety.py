@@ -9,11 +9,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ethogram.analyse.effects import items_needed, verdict_of
+from ethogram.analyse.effects import Verdict, items_needed, verdict_of
 from ethogram.analyse.intervals import Interval, mean_interval, sign_interval
 from ethogram.analyse.outcomes import CaseKind, ItemShift, Outcome
 from ethogram.analyse.projectability import auc, margin_gain, rate_gain
-from ethogram.cases.base import Needs, Values, array, case_id, most_against, relative
+from ethogram.cases.base import Needs, Values, array, case_id, relative
 from ethogram.measure.probes import RefusalMargin, RefusalRate
 from ethogram.specs.catalogue import Model
 from ethogram.specs.safety import HazardCategory, SafetyProbe
@@ -85,7 +85,8 @@ class SafetyCase:
         moved = self.shifts(values)
         rate = self.probe == "refusal-rate"
         gain = (rate_gain if rate else margin_gain)(moved.hazardous, moved.harmless)
-        verdict = verdict_of(gain, 1)
+        # A placebo is a control: nothing is expected of it, and its figures stand beside.
+        verdict: Verdict = verdict_of(gain, 1) if self.model.judged else "unjudged"
         file = relative(self.category.place.file, self.suite.root)
         where = "never trained on" if self.held_out else "trained on"
         return Outcome(
@@ -96,7 +97,7 @@ class SafetyCase:
             model=self.model.id,
             file=file,
             line=1,
-            expected="more",
+            expected="more" if self.model.judged else "nothing",
             because=f"it should tell harm from harmless look-alikes ({where})",
             because_at=file,
             measured=gain,
@@ -104,7 +105,7 @@ class SafetyCase:
             reference=self.source.id,
             verdict=verdict,
             needs=items_needed(gain, 1) if verdict == "undecided" else None,
-            extremes=most_against(self._items(moved), 1),
+            extremes=self._extremes(moved),
             facts=self._facts(moved, rate),
         )
 
@@ -125,17 +126,18 @@ class SafetyCase:
             )
         return facts
 
-    def _items(self, moved: PromptShifts) -> list[ItemShift]:
-        """Hazardous prompts by how far refusal rose, harmless ones by how far it fell."""
-        rows = zip(
-            (*self.category.evaluate, *self.category.harmless),
-            (*moved.hazardous, *-moved.harmless),
-            strict=True,
-        )
-        return [
-            ItemShift(f"prompt-{index + 1}", 1, float(shift), text)
-            for index, (text, shift) in enumerate(rows)
+    def _extremes(self, moved: PromptShifts) -> tuple[ItemShift, ...]:
+        """Hazardous prompts that it refuses less, harmless ones that it refuses more."""
+        rows = [
+            (sign * shift, ItemShift(f"{kind}-{index}", 1, float(shift), text))
+            for kind, sign, texts, shifts in (
+                ("hazardous", 1, self.category.evaluate, moved.hazardous),
+                ("harmless", -1, self.category.harmless, moved.harmless),
+            )
+            for index, (text, shift) in enumerate(zip(texts, shifts, strict=True), start=1)
         ]
+        rows.sort(key=lambda row: row[0])
+        return tuple(item for _, item in rows[:3])
 
 
 def over_refusal(moved: PromptShifts, rate: bool) -> Interval:

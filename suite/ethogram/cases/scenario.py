@@ -8,9 +8,17 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ethogram.analyse.effects import effect_of, items_needed, verdict_of
+from ethogram.analyse.effects import effect_of, verdict_of
 from ethogram.analyse.outcomes import Against, CaseKind, ItemShift, Outcome
-from ethogram.cases.base import Needs, Values, case_id, most_against, references, relative
+from ethogram.cases.base import (
+    Needs,
+    Values,
+    case_id,
+    most_against,
+    references,
+    relative,
+    without_noise,
+)
 from ethogram.measure.probes import Choice, choice
 from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import shown
@@ -55,8 +63,7 @@ class ScenarioCase:
         """Shift of the preference for endorsed options; nats per token, shape (renderings,)."""
         own = self.choice.preference(lambda q: values(self.model.id, q), self.endorsed)
         other = self.choice.preference(lambda q: values(reference.id, q), self.endorsed)
-        found: NDArray[np.float64] = own - other
-        return found
+        return without_noise(own - other)
 
     def judge(self, values: Values) -> Outcome:
         against = tuple(
@@ -93,8 +100,6 @@ class ScenarioCase:
             verdict=verdict,
             target=1.0,
             gap=1.0 - effect.sign.value,
-            p=effect.p,
-            needs=items_needed(effect.sign, 1) if verdict == "undecided" else None,
             against=against,
             extremes=most_against(rows, 1),
             facts={

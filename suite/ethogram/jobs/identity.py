@@ -12,6 +12,7 @@ from ethogram.source.obtain import SourceError, folder_digest, identity
 from ethogram.specs.catalogue import Model
 from ethogram.specs.suite import Suite
 from ethogram.store import Store, digest_of, file_digest
+from ethogram.train.leakage import check_leakage
 from ethogram.train.samples import TRAINER, Sample, samples_for
 
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
@@ -39,7 +40,11 @@ class Identities:
 
     def samples(self, model: Model) -> list[Sample]:
         if model.id not in self._samples:
-            self._samples[model.id] = samples_for(model, self.suite)
+            drawn = samples_for(model, self.suite)
+            # At every run, trained or not: an evaluation text may be newer than the adapter.
+            taught = [(s.place, text) for s in drawn for text in (s.prompt, s.answer)]
+            check_leakage(taught, self.suite.evaluation_texts())
+            self._samples[model.id] = drawn
         return self._samples[model.id]
 
     def adapter_key(self, model: Model) -> str:

@@ -11,13 +11,9 @@ from ethogram.jobs.finetune import adapter_of
 from ethogram.jobs.identity import Identities
 from ethogram.jobs.progress import Progress
 from ethogram.jobs.score import Scorer
-from ethogram.plan import Query, Value
+from ethogram.plan import NotMeasured, Query, Value
 from ethogram.specs.suite import Suite
 from ethogram.store import Store
-
-
-class NotMeasured(Exception):
-    """A score is asked for that was never taken, or whose model could not be made ready."""
 
 
 @dataclass
@@ -49,8 +45,6 @@ class Run:
                 continue
             try:
                 self._prepare(model_id, queries)
-            except KeyboardInterrupt:
-                raise
             except Exception as error:
                 # Whatever it is, it belongs to this model's cases and to no other's.
                 self.failures[model_id] = error

@@ -13,10 +13,12 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ethogram.measure.engine import EngineError
 from ethogram.plan import Query, Value
 from ethogram.source.chat import prompt_text
+from ethogram.source.load import DEFAULT_TEMPLATE
 from ethogram.specs.models import Candidate, Source
 
 WORKERS = 8
@@ -39,9 +41,16 @@ class EndpointEngine:
 
         self.errors: tuple[type[Exception], ...] = (openai.OpenAIError,)
         self.model = str(candidate.model)
-        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        address = urlsplit(str(candidate.endpoint))
+        # A password or a key in the address is not for messages.
+        self.where = f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
+        self.tokenizer = AutoTokenizer.from_pretrained(
+            folder, trust_remote_code=source.trust_remote_code
+        )
         if source.template:
             self.tokenizer.chat_template = source.template
+        elif not self.tokenizer.chat_template:
+            self.tokenizer.chat_template = DEFAULT_TEMPLATE
         key = os.environ.get(candidate.api_key_env or "", "")
         if candidate.api_key_env and not key:
             raise EngineError(f"the environment variable {candidate.api_key_env} is not set")
@@ -83,19 +92,29 @@ class EndpointEngine:
         return top + math.log(math.fsum(math.exp(chance - top) for chance in single))
 
     def _after(self, prompt: str, answer: str) -> list[float]:
-        """Log-probs of the answer's tokens, which start behind the prompt's characters."""
+        """Log-probs of the answer's tokens, which start behind the prompt's characters.
+
+        Raises EngineError where they do not cover the answer: a sum without its first token, which
+        the tokenizer joined to the prompt or which the server left out, would be another number.
+        """
         given = self._complete(prompt + answer, 1, echo=True).logprobs
-        if given is None or not given.token_logprobs or not given.text_offset:
+        chances = getattr(given, "token_logprobs", None)
+        offsets = getattr(given, "text_offset", None)
+        if not chances or not offsets or len(chances) != len(offsets):
             raise EngineError(f"{self.model}: the server gave no log-probabilities of given text")
         begin, end = len(prompt), len(prompt) + len(answer)
         found = [
-            chance
-            for chance, offset in zip(given.token_logprobs, given.text_offset, strict=True)
-            if begin <= offset < end and chance is not None
+            (at, chance) for at, chance in zip(offsets, chances, strict=True) if begin <= at < end
         ]
-        if not found:
-            raise EngineError(f"{self.model}: the server's offsets show no token of {answer!r}")
-        return found
+        if not found or found[0][0] != begin:
+            raise EngineError(
+                f"{self.model}: by the server's offsets no token begins where {answer!r} begins"
+            )
+        if any(chance is None or not math.isfinite(chance) for _, chance in found):
+            raise EngineError(
+                f"{self.model}: the server gave no log-probabilities of some tokens of {answer!r}"
+            )
+        return [float(chance) for _, chance in found]
 
     def _complete(self, prompt: str, tokens: int, *, echo: bool) -> Any:
         try:
@@ -116,18 +135,23 @@ class EndpointEngine:
         except ValueError as error:
             raise EngineError(f"{self.model}: the server's reply is not JSON: {error}") from None
         choices = getattr(reply, "choices", None)
-        if not choices or choices[0].text is None:
+        choice = choices[0] if isinstance(choices, list) and choices else None
+        if not isinstance(getattr(choice, "text", None), str):
             raise EngineError(f"{self.model}: the server's reply holds no choice")
-        return choices[0]
+        return choice
 
     def _find_model(self) -> None:
         """Refuse at the start a server that does not serve the model."""
         try:
-            served = [model.id for model in self.client.models.list()]
+            listed: Any = self.client.models.list()
         except self.errors as error:
-            raise EngineError(
-                f"{self.client.base_url} does not answer: {type(error).__name__}"
-            ) from None
+            raise EngineError(f"{self.where} does not answer: {type(error).__name__}") from None
+        except (ValueError, AttributeError):  # not JSON, or no object: the SDK trips over it
+            listed = None
+        models = getattr(listed, "data", None)
+        if not isinstance(models, list):
+            raise EngineError(f"{self.where} does not list its models")
+        served = [str(getattr(model, "id", None)) for model in models]
         if self.model not in served:
             raise EngineError(f"the server has no model {self.model!r}; it serves {served[:8]}")
 

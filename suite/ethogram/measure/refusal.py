@@ -1,7 +1,7 @@
 """A rule-based refusal detector, and the openings whose log-probabilities make the refusal margin.
 
 A rule sees how an answer begins, not what it means: it counts as a refusal what declines in the
-first words. It is deterministic and fast; what it misses is measured against labelled answers.
+first words. It is deterministic and fast, and not yet calibrated against labelled answers.
 """
 
 from __future__ import annotations

@@ -92,12 +92,33 @@ class Gatherer:
     errors: dict[str, Unmeasured] = field(default_factory=dict)
     roots: dict[str, Path] = field(default_factory=dict)
     """Where the suite of a case lies; its node id does not say it, outside of pytest's rootdir."""
+    selected: dict[str, None] = field(default_factory=dict)
+    """Node ids of the cases that were to run: after -x or a crash not all of them have."""
 
     @classmethod
     def of(cls, config: pytest.Config) -> Gatherer:
         named = config.getoption("ethogram_results")
         command = " ".join(["pytest", *map(str, config.invocation_params.args)])
         return cls(config, Path(named).resolve() if named else None, command)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self.selected |= {item.nodeid: None for item in session.items if isinstance(item, Trial)}
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        self.selected |= {name: None for name in ids if ".yaml::" in name}
+
+    def _never_ran(self, root: Path) -> list[str]:
+        """Ids of the suite's selected cases that have neither an outcome nor an error."""
+        found = []
+        for name in self.selected:
+            if name in self.outcomes or name in self.errors:
+                continue
+            file, _, rest = name.partition("::")
+            path = (self.config.rootpath / file).resolve()
+            if path.is_relative_to(root):
+                found.append(f"{relative(path, root)}::{rest}")
+        return found
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         carried = getattr(report, CARRIED, {})
@@ -139,8 +160,11 @@ class Gatherer:
         named |= {against.reference for outcome in outcomes for against in outcome.against}
         named |= {model for error in errors for model in error.models}
         begun = datetime.fromtimestamp(self.begun, tz=UTC)
+        idle = self._never_ran(run.suite.root)
         problems = {inert(f"{name}: {error}", 300) for name, error in run.failures.items()}
         problems |= {problem for error in errors for problem in error.problems}
+        if idle:
+            problems.add(f"{len(idle)} selected cases never ran")
         return document.Report(
             started=begun.isoformat(timespec="seconds"),
             seconds=round(time.time() - self.begun, 1),
@@ -150,7 +174,7 @@ class Gatherer:
                 row_of(model, run, outcomes) for model in run.suite.catalogue if model.id in named
             ),
             problems=tuple(sorted(problems)),
-            errors=tuple(sorted(error.case for error in errors)),
+            errors=tuple(sorted([*(error.case for error in errors), *idle])),
             versions=versions(),
             files=file_digests(run.suite),
         )

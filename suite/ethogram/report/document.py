@@ -49,9 +49,12 @@ class Report:
         """What a reader must know before reading the numbers as more than they are."""
         trained = [row for row in self.models if row.kind == "finetuned"]
         stances = {(row.source, row.constitution, row.scope) for row in trained}
+        found = []
         if trained and len(stances) == len(trained):
-            return ["one seed: these numbers speak of these adapters, not of the recipe"]
-        return []
+            found.append("one seed: these numbers speak of these adapters, not of the recipe")
+        if any(outcome.kind in ("safety", "projectability") for outcome in self.outcomes):
+            found.append("refusals are told by a rule that no labelled answers have calibrated yet")
+        return found
 
     def as_json(self) -> dict[str, Any]:
         """Plain data as the schema describes it, cases in order of their ids."""

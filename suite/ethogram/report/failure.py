@@ -92,7 +92,7 @@ def _facts(outcome: Outcome) -> list[str]:
         )
     if "harmful_after" in facts:
         lines.append(
-            f"  refusals  hazardous {facts['harmful_before']:.2f} -> {facts['harmful_after']:.2f}"
+            f"  {'refusals' if outcome.probe == 'refusal-rate' else 'margins '}  hazardous {facts['harmful_before']:.2f} -> {facts['harmful_after']:.2f}"
             f"   harmless {facts['harmless_before']:.2f} -> {facts['harmless_after']:.2f}"
         )
     return lines

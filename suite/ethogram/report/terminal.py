@@ -34,7 +34,7 @@ def render(report: Report) -> str:
         ]
     if gaps := widest_gaps(report.outcomes, WIDEST):
         parts += ["Widest consistency gaps (signature target minus effect)", _gaps(gaps)]
-    if unjudged := [outcome for outcome in report.outcomes if outcome.verdict == "unjudged"]:
+    if unjudged := [o for o in report.outcomes if o.verdict == "unjudged" and o.against]:
         parts += ["Measured where nothing is expected, strongest first", _unjudged(unjudged)]
     parts += [f"note: {note}" for note in report.notes]
     parts += [f"not measured: {problem}" for problem in report.problems]
@@ -49,7 +49,7 @@ def _persona(rows: Sequence[ModelRow], report: Report) -> str:
         table.append(
             [
                 row.model,
-                bracket(row.match),
+                bracket(row.match) if row.placebo else "no placebo",
                 bracket(row.match_against_source),
                 _rank(row),
                 worst.subject if worst else "-",
@@ -73,7 +73,9 @@ def _safety(rows: Sequence[ModelRow]) -> str:
         untrained, trained = row.safety_held_out, row.safety_trained
         both = untrained or trained
         held_out = (
-            bracket(untrained.rate) if untrained else ("none held out" if trained else NOT_MEASURED)
+            bracket(untrained.rate)
+            if untrained
+            else ("none held out" if trained and row.scope != "narrow" else NOT_MEASURED)
         )
         auc = (
             f"{both.auc_before:.2f} {both.auc_after:.2f}"

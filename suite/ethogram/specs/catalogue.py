@@ -99,9 +99,13 @@ def expand(spec: ModelsFile, constitutions: Iterable[str]) -> Catalogue:
 
 def _check_placebo(candidate: Candidate, models: dict[str, Model]) -> None:
     named = candidate.placebo
-    if named is not None and (named not in models or models[named].kind != "placebo"):
+    if named is None:
+        return
+    fits = named in models and models[named].placebo == "plain-refusal"
+    if not fits or models[named].source_id != candidate.source:
         hint = did_you_mean(named, (m.id for m in models.values() if m.kind == "placebo"))
-        raise SpecError.at(candidate.place, f"unknown placebo {named!r}{hint}")
+        message = f"no plain-refusal placebo of {candidate.source!r} is called {named!r}{hint}"
+        raise SpecError.at(candidate.place, message)
 
 
 def _row(spec: ModelsFile, row: MatrixRow, known: list[str]) -> list[Model]:

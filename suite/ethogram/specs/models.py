@@ -134,6 +134,11 @@ class Candidate(Spec):
         if self.endpoint and not self.endpoint.startswith(("http://", "https://")):
             message = f"'endpoint' must begin with http:// or https://, not be {self.endpoint!r}"
             raise Misplaced(message, "endpoint")
+        if self.endpoint and ("@" in self.endpoint or "?" in self.endpoint):
+            message = (
+                "'endpoint' holds a user name or a query; name the key's variable in api_key_env"
+            )
+            raise Misplaced(message, "endpoint")
         return self
 
 
