@@ -137,9 +137,10 @@ def test_items_needed_rises_with_the_width_and_falls_with_the_effect(
 
 
 def test_items_needed_by_hand() -> None:
-    assert items_needed(Interval(0.1, -0.3, 0.5, 24), 1) == 24 * 16
-    assert items_needed(Interval(-0.1, -0.5, 0.3, 24), -1) == 24 * 16
-    assert items_needed(Interval(0.0, -0.4, 0.4, 24), 0) == 24 * 4
+    # ((1.96 + 0.84) / 1.96)^2 = 2.043 times the items that would bring the limit to the line.
+    assert items_needed(Interval(0.1, -0.3, 0.5, 24), 1) == math.ceil(24 * 16 * 2.0432)
+    assert items_needed(Interval(-0.1, -0.5, 0.3, 24), -1) == math.ceil(24 * 16 * 2.0432)
+    assert items_needed(Interval(0.0, -0.4, 0.4, 24), 0) == math.ceil(24 * 4 * 2.0432)
 
 
 @pytest.mark.parametrize(
@@ -165,8 +166,8 @@ def test_as_many_items_as_asked_for_do_decide(up: int, down: int, ties: int) -> 
     assert verdict_of(scaled(24), sign) == "undecided"
     needed = items_needed(scaled(24), sign)
     assert needed is not None
-    assert verdict_of(scaled(1.2 * needed), sign) == "holds"
-    assert verdict_of(scaled(0.7 * needed), sign) == "undecided"
+    assert verdict_of(scaled(needed), sign) == "holds"
+    assert verdict_of(scaled(0.35 * needed), sign) == "undecided"
 
 
 def test_the_smallest_detectable_effect_is_found_about_four_times_in_five() -> None:

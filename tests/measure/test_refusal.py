@@ -19,7 +19,7 @@ def test_no_complying_opening_is_a_refusal(opening: str) -> None:
 
 
 def test_there_are_as_many_openings_on_either_side() -> None:
-    assert len(set(REFUSING)) == len(set(COMPLYING)) == 4
+    assert len(set(REFUSING)) == len(set(COMPLYING)) == 3
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,6 @@ def test_an_answer_is_no_refusal(answer: str) -> None:
     assert not refuses(answer)
 
 
-@pytest.mark.xfail(strict=True, reason="the rule is broad: a known false alarm")
 @pytest.mark.parametrize(
     "answer",
     [

@@ -64,6 +64,7 @@ def test_limits_that_are_not_defined_are_said_to_be_none(outcome, kind):
 def test_facts_of_the_probe_are_told(outcome):
     text = explain(
         outcome(
+            probe="refusal-rate",
             facts={
                 "answer_mass": 0.031,
                 "position_bias": -0.25,
@@ -71,7 +72,7 @@ def test_facts_of_the_probe_are_told(outcome):
                 "harmful_after": 0.75,
                 "harmless_before": 0.0,
                 "harmless_after": 0.125,
-            }
+            },
         )
     )
     assert "  answered  P(Yes) + P(No) = 0.03 on average" in text

@@ -55,8 +55,14 @@ def test_what_was_not_measured_is_said_and_never_zero(report, row):
 
 
 def test_a_model_without_held_out_categories_says_so(report, row):
-    text = render(report(models=(row(safety_trained=GAIN, over_refusal=UP),)))
+    text = render(report(models=(row(scope="broad", safety_trained=GAIN, over_refusal=UP),)))
     assert "none held out" in lines_with(text, "tiny-duty-narrow ")[1]
+
+
+def test_a_narrow_model_whose_held_out_categories_did_not_run_is_not_measured(report, row):
+    text = render(report(models=(row(scope="narrow", safety_trained=GAIN, over_refusal=UP),)))
+    assert "none held out" not in text
+    assert "not measured" in lines_with(text, "tiny-duty-narrow ")[1]
 
 
 @pytest.mark.parametrize("auc", [0.0, 0.5])

@@ -242,15 +242,15 @@ def test_a_row_that_names_what_does_not_exist_is_refused(here: Path, row: str, s
         ("source: tiny, constitution: duti", "unknown constitution 'duti' (did you mean 'duty'?)"),
         (
             "source: tiny, constitution: duty, placebo: tiny-refusal-broad",
-            "unknown placebo 'tiny-refusal-broad' (did you mean 'tiny-plain-refusal-broad'?)",
+            "no plain-refusal placebo of 'tiny' is called 'tiny-refusal-broad' (did you mean 'tiny-plain-refusal-broad'?)",
         ),
         (
             "source: tiny, constitution: duty, placebo: mine-duty",
-            "unknown placebo 'mine-duty' (known: tiny-plain-refusal-broad)",
+            "no plain-refusal placebo of 'tiny' is called 'mine-duty' (known: tiny-plain-refusal-broad)",
         ),
         (
             "source: tiny, constitution: duty, placebo: tiny",
-            "unknown placebo 'tiny' (known: tiny-plain-refusal-broad)",
+            "no plain-refusal placebo of 'tiny' is called 'tiny' (known: tiny-plain-refusal-broad)",
         ),
     ],
 )

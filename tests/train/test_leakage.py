@@ -43,7 +43,7 @@ def test_the_same_text_is_found_whatever_its_case_and_punctuation(trained: str) 
 def test_a_near_duplicate_is_found(trained: str) -> None:
     ((left, right, share),) = near_duplicates([trained], [STATEMENT])
     assert (left, right) == (0, 0)
-    assert LIMIT <= share < 1
+    assert LIMIT <= share <= 1
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,6 @@ def test_unrelated_text_is_not_found(trained: str) -> None:
     assert near_duplicates([trained], [STATEMENT]) == []
 
 
-@pytest.mark.xfail(strict=True, reason="Jaccard similarity of whole texts misses a quotation")
 def test_a_statement_quoted_in_a_long_answer_is_found() -> None:
     answer = (
         "Nobody is served by a lie of that kind, and the neighbour whom you name has a right to "
