@@ -13,6 +13,8 @@ from ethogram.report.words import NOT_MEASURED, bracket, number, short
 
 WIDTH = 100
 WIDEST = 12
+LEAST = 12
+"""Columns that a cut id keeps."""
 PADDING = 2
 """Columns that tabulate adds to every heading."""
 
@@ -57,8 +59,8 @@ def _persona(rows: Sequence[ModelRow], report: Report) -> str:
                 "/".join(str(count) for count in row.verdicts.values()),
             ]
         )
-    heads = ["model", "match, placebo", "match, source", "own rank", "worst gap", "", "h/c/u"]
-    return _fitted(heads, table, ids=(0, 4))
+    heads = ["model", "match, placebo", "match, source", "rank", "worst gap", "", "h/c/u"]
+    return _fitted(heads, table, ids=(4, 0))
 
 
 def _rank(row: ModelRow) -> str:
@@ -108,7 +110,7 @@ def _gaps(outcomes: Sequence[Outcome]) -> str:
         for outcome in outcomes
     ]
     heads = ["gap", "model", "dimension", "probe", "expected", "effect"]
-    return _fitted(heads, table, ids=(1, 2))
+    return _fitted(heads, table, ids=(2, 1))
 
 
 def _unjudged(outcomes: Sequence[Outcome]) -> str:
@@ -124,21 +126,21 @@ def _unjudged(outcomes: Sequence[Outcome]) -> str:
         for outcome in strongest[:WIDEST]
     ]
     heads = ["model", "dimension", "probe", "effect", "against source"]
-    return _fitted(heads, table, ids=(0, 1))
+    return _fitted(heads, table, ids=(1, 0))
 
 
 def _fitted(heads: Sequence[str], rows: Sequence[Sequence[str]], ids: Sequence[int]) -> str:
-    """The table in at most WIDTH columns: ids are cut, the widest column first, numbers never."""
+    """The table in at most WIDTH columns: ids are cut in the order given, numbers never."""
     least = [len(head) + PADDING for head in heads]
     widths = [
         max(least[at], *map(len, column)) for at, column in enumerate(zip(*rows, strict=True))
     ]
     between = 2 * (len(widths) - 1)
-    while sum(widths) + between > WIDTH:
-        widest = max(ids, key=lambda column: widths[column])
-        if widths[widest] <= least[widest]:
-            break
-        widths[widest] -= 1
+    # First to a length that still names something; only very wide numbers cut further.
+    for keep, column in [(LEAST, column) for column in ids] + [(0, column) for column in ids]:
+        over = max(0, sum(widths) + between - WIDTH)
+        floor = min(widths[column], max(least[column], keep))
+        widths[column] = max(floor, widths[column] - over)
     cut = [
         [short(cell, widths[at]) if at in ids else cell for at, cell in enumerate(row)]
         for row in rows
