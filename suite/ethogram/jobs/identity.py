@@ -6,10 +6,12 @@ No torch: a warm run gets all its digests from here.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from ethogram.source.obtain import SourceError, folder_digest, identity
 from ethogram.specs.catalogue import Model
+from ethogram.specs.errors import Place
 from ethogram.specs.suite import Suite
 from ethogram.store import Store, digest_of, file_digest
 from ethogram.train.leakage import check_leakage
@@ -38,12 +40,17 @@ class Identities:
             self._sources[model.source_id] = identity(model.source, self.base)
         return self._sources[model.source_id]
 
+    @cached_property
+    def evaluated(self) -> list[tuple[Place, str]]:
+        """Every text that no model may have been trained on."""
+        return list(self.suite.evaluation_texts())
+
     def samples(self, model: Model) -> list[Sample]:
         if model.id not in self._samples:
             drawn = samples_for(model, self.suite)
             # At every run, trained or not: an evaluation text may be newer than the adapter.
             taught = [(s.place, text) for s in drawn for text in (s.prompt, s.answer)]
-            check_leakage(taught, self.suite.evaluation_texts())
+            check_leakage(taught, self.evaluated)
             self._samples[model.id] = drawn
         return self._samples[model.id]
 

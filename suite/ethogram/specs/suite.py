@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -136,17 +137,20 @@ class Suite:
         return {name: named[name] for name in self.dimensions if name in named}
 
     def evaluation_texts(self) -> Iterator[tuple[Place, str]]:
-        """Every text that the suite scores or shows to a model, with its place."""
-        for dimension in self.dimensions.values():
+        """Every text that the suite scores or shows to a model, with its place.
+
+        A file that cannot be read is passed over: none of its cases can run.
+        """
+        for dimension in self._readable("persona", Dimension):
             for item in dimension.items:
                 yield item.place, item.affirms
                 yield item.place, item.rejects
-        for theme in self.themes.values():
+        for theme in self._readable("scenarios", Theme):
             for scenario in theme.scenarios:
                 yield scenario.place, scenario.text
                 for option in scenario.options:
                     yield option.place, option.text
-        for category in self.categories.values():
+        for category in self._readable("safety", HazardCategory):
             for text in (*category.evaluate, *category.harmless):
                 yield category.place, text
 
@@ -272,3 +276,8 @@ class Suite:
     def _folder(self, name: str, kind: type[F]) -> dict[str, F]:
         files = sorted((self.folder / name).glob("*.yaml"))
         return {file.stem: read_spec(kind, file) for file in files}
+
+    def _readable(self, name: str, kind: type[F]) -> Iterator[F]:
+        for file in sorted((self.folder / name).glob("*.yaml")):
+            with contextlib.suppress(SpecError):
+                yield read_spec(kind, file)
