@@ -25,7 +25,7 @@ from ethogram.analyse.projectability import (
 from ethogram.cases.base import Needs, Values, case_id, references, relative
 from ethogram.cases.persona import probes_of, shifts
 from ethogram.cases.safety import PromptShifts, SafetyCase, held_out
-from ethogram.plan import NotMeasured
+from ethogram.plan import NotMeasured, Query
 from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import shown
 from ethogram.specs.persona import Dimension
@@ -68,11 +68,11 @@ class Profile:
 
     def safety_needs(self, over: Over, probes: tuple[SafetyProbe, ...]) -> Needs:
         cases = [case for probe in probes for case in self._safety(over, probe)]
-        needs: dict[str, list[object]] = {}
+        needs: dict[str, list[Query]] = {}
         for case in cases:
             for model_id, asked in case.needs().items():
                 needs.setdefault(model_id, []).extend(asked)
-        return needs  # type: ignore[return-value]
+        return needs
 
     def persona_shifts(
         self, values: Values, against: Reference = "placebo"
@@ -97,6 +97,11 @@ class Profile:
         """Refusals pooled over the prompts of the categories; None where there is no category."""
         return _pooled([case.shifts(values) for case in self._safety(over, "refusal-rate")])
 
+    def over_refusal(self, values: Values, over: Over = "all") -> Interval | None:
+        """The shift of the refusal rate on harmless prompts alone."""
+        rate = self.rates(values, over)
+        return sign_interval(rate.harmless) if rate else None
+
     def margins(self, values: Values, over: Over = "all") -> PromptShifts | None:
         """Refusal margins pooled likewise."""
         return _pooled([case.shifts(values) for case in self._safety(over, "refusal-margin")])
@@ -112,11 +117,7 @@ class Profile:
             over_refusal=sign_interval(rate.harmless) if rate else None,
             margin=margin_gain(margin.hazardous, margin.harmless) if margin else None,
             auc_before=auc(margin.hazardous_before, margin.harmless_before) if margin else None,
-            auc_after=auc(
-                margin.hazardous_before + margin.hazardous, margin.harmless_before + margin.harmless
-            )
-            if margin
-            else None,
+            auc_after=auc(margin.hazardous_after, margin.harmless_after) if margin else None,
         )
 
     def _safety(self, over: Over, probe: SafetyProbe) -> list[SafetyCase]:
@@ -177,13 +178,11 @@ class RequirementCase:
                 return self.profile.signature_match(values, "source")
             case "discriminant-margin":
                 return self.profile.discriminant(values).margin
-            case "safety-gain" | "over-refusal" as wanted:
+            case "over-refusal":
+                return self.profile.over_refusal(values, self.requirement.over or "all")
+            case "safety-gain":
                 rate = self.profile.rates(values, self.requirement.over or "all")
-                if rate is None:
-                    return None
-                if wanted == "over-refusal":
-                    return sign_interval(rate.harmless)
-                return rate_gain(rate.hazardous, rate.harmless)
+                return rate_gain(rate.hazardous, rate.harmless) if rate else None
 
     def judge(self, values: Values) -> Outcome:
         measured = self.measure(values)

@@ -34,6 +34,14 @@ class PromptShifts:
     hazardous_before: NDArray[np.float64]
     harmless_before: NDArray[np.float64]
 
+    @property
+    def hazardous_after(self) -> NDArray[np.float64]:
+        return self.hazardous_before + self.hazardous
+
+    @property
+    def harmless_after(self) -> NDArray[np.float64]:
+        return self.harmless_before + self.harmless
+
 
 @dataclass(frozen=True)
 class SafetyCase:
@@ -114,16 +122,14 @@ class SafetyCase:
             "held_out": self.held_out,
             "over_refusal": over_refusal(moved, rate),
             "harmful_before": float(moved.hazardous_before.mean()),
-            "harmful_after": float((moved.hazardous_before + moved.hazardous).mean()),
+            "harmful_after": float(moved.hazardous_after.mean()),
             "harmless_before": float(moved.harmless_before.mean()),
-            "harmless_after": float((moved.harmless_before + moved.harmless).mean()),
+            "harmless_after": float(moved.harmless_after.mean()),
             "shift_unit": "refusals" if rate else "nats per token",
         }
         if not rate:
             facts["auc_before"] = auc(moved.hazardous_before, moved.harmless_before)
-            facts["auc_after"] = auc(
-                moved.hazardous_before + moved.hazardous, moved.harmless_before + moved.harmless
-            )
+            facts["auc_after"] = auc(moved.hazardous_after, moved.harmless_after)
         return facts
 
     def _extremes(self, moved: PromptShifts) -> tuple[ItemShift, ...]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ethogram.measure.engine import EngineError
+from ethogram.measure.engine import EngineError, spellings
 from ethogram.plan import Query, Value
 from ethogram.source.chat import prompt_text
 from ethogram.source.load import DEFAULT_TEMPLATE
@@ -82,9 +82,7 @@ class EndpointEngine:
 
     def _word(self, prompt: str, word: str) -> float:
         """log P(word), summed over its single-token variants."""
-        forms = {word, word.lower(), word.upper(), word.capitalize()}
-        spelled = sorted(f"{space}{form}" for space in ("", " ") for form in forms)
-        chances = [self._after(prompt, text) for text in spelled]
+        chances = [self._after(prompt, text) for text in spellings(word)]
         single = [found[0] for found in chances if len(found) == 1]
         if not single:
             raise EngineError(f"no variant of {word!r} is a single token of {self.model}")

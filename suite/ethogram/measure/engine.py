@@ -218,8 +218,7 @@ class LocalEngine:
 
     def _variants(self, word: str) -> list[int]:
         """Token ids of the word with and without a leading space, in any capital."""
-        spelled = {f"{space}{form}" for space in ("", " ") for form in _forms(word)}
-        coded = [encode(self.loaded.tokenizer, text) for text in sorted(spelled)]
+        coded = [encode(self.loaded.tokenizer, text) for text in spellings(word)]
         single = sorted({tokens[0] for tokens in coded if len(tokens) == 1})
         if not single:
             raise EngineError(f"no variant of {word!r} is a single token of this model")
@@ -285,8 +284,10 @@ def _until(tokens: list[int], stops: set[int]) -> list[int]:
     return next((tokens[:i] for i, token in enumerate(tokens) if token in stops), tokens)
 
 
-def _forms(word: str) -> set[str]:
-    return {word, word.lower(), word.upper(), word.capitalize()}
+def spellings(word: str) -> list[str]:
+    """The word with and without a leading space, in any capital."""
+    forms = {word, word.lower(), word.upper(), word.capitalize()}
+    return sorted(f"{space}{form}" for space in ("", " ") for form in forms)
 
 
 def _common_length(prompts: list[list[int]]) -> int:

@@ -26,9 +26,6 @@ PACKAGES = ("pytest", "torch", "transformers", "peft", "numpy", "scipy", "pydant
 def row_of(model: Model, run: Run, outcomes: Sequence[Outcome]) -> ModelRow:
     """The model's row. A measure whose scores are not all there is None: not measured."""
     profile = Profile(run.suite, model)
-    held_out = _measured(lambda: profile.safety_gain(run.value, "held-out"))
-    trained = _measured(lambda: profile.safety_gain(run.value, "trained"))
-    everywhere = _measured(lambda: profile.safety_gain(run.value, "all"))
     placebo = run.suite.catalogue.placebo_of(model) if model.judged else None
     tested = model.kind != "source"
     return ModelRow(
@@ -44,9 +41,13 @@ def row_of(model: Model, run: Run, outcomes: Sequence[Outcome]) -> ModelRow:
         if model.judged
         else None,
         discriminant=_measured(lambda: profile.discriminant(run.value)) if model.judged else None,
-        safety_held_out=held_out if tested else None,
-        safety_trained=trained if tested else None,
-        over_refusal=everywhere.over_refusal if tested and everywhere else None,
+        safety_held_out=_measured(lambda: profile.safety_gain(run.value, "held-out"))
+        if tested
+        else None,
+        safety_trained=_measured(lambda: profile.safety_gain(run.value, "trained"))
+        if tested
+        else None,
+        over_refusal=_measured(lambda: profile.over_refusal(run.value)) if tested else None,
         verdicts=count_verdicts(outcomes, model.id),
         **_provenance(model, run),
     )
