@@ -106,6 +106,18 @@ def discrimination(before: Sides, after: Sides) -> Discrimination:
     return Discrimination(auc_interval(*before), auc_interval(*after), change)
 
 
+@dataclass(frozen=True, slots=True)
+class CategorySpread:
+    """What one probe says of the spread over categories; None where nothing measures it.
+
+    `worst` and `discrimination` speak of held-out categories where there are any, else of all.
+    """
+
+    worst: WorstCategory | None
+    held_out_share: Share | None
+    discrimination: Discrimination | None
+
+
 def auc_interval(
     hazardous: Sequence[float] | Floats, harmless: Sequence[float] | Floats
 ) -> Interval:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -41,6 +41,15 @@ class Case(Protocol):
     def judge(self, values: Values) -> Outcome:
         """Effect, gap and verdict from the stored scores."""
         ...
+
+
+def merged(parts: Iterable[Needs]) -> Needs:
+    """All that any of the parts needs, model by model."""
+    found: dict[str, list[Query]] = {}
+    for part in parts:
+        for model_id, asked in part.items():
+            found.setdefault(model_id, []).extend(asked)
+    return found
 
 
 def references(catalogue: Catalogue, model: Model) -> list[Model]:

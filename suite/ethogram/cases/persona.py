@@ -63,8 +63,7 @@ class PersonaCase:
         return shifts(self.probes, values, self.model, reference)
 
     def judge(self, values: Values) -> Outcome:
-        stems = [item.stem or item.id for item in self.dimension.items]
-        clusters = stems if len(set(stems)) < len(stems) else None
+        clusters = clusters_of(self.dimension)
         against = tuple(
             Against(reference.id, effect_of(self.shifts(values, reference), clusters))
             for reference in self.references
@@ -115,6 +114,12 @@ class PersonaCase:
             ]
             facts["answer_mass"] = float(np.mean(mass))
         return facts
+
+
+def clusters_of(dimension: Dimension) -> list[str] | None:
+    """The cluster of every item: its stem; None where no two items share one."""
+    stems = [item.stem or item.id for item in dimension.items]
+    return stems if len(set(stems)) < len(stems) else None
 
 
 def probes_of(dimension: Dimension, probe: PersonaProbe) -> tuple[Endorsement | Agreement, ...]:

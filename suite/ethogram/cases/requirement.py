@@ -2,149 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from ethogram.analyse.effects import Verdict
-from ethogram.analyse.intervals import Interval, sign_interval
+from ethogram.analyse.intervals import Interval
 from ethogram.analyse.outcomes import CaseKind, Outcome
-from ethogram.analyse.projectability import (
-    Discriminant,
-    SafetyGain,
-    auc,
-    discriminant_match,
-    margin_gain,
-    rate_gain,
-    signature_match,
-)
-from ethogram.cases.base import Needs, Values, case_id, references, relative
-from ethogram.cases.persona import probes_of, shifts
-from ethogram.cases.safety import PromptShifts, SafetyCase, held_out
-from ethogram.plan import NotMeasured, Query
+from ethogram.analyse.projectability import rate_gain
+from ethogram.analyse.spread import Share
+from ethogram.cases.base import Needs, Values, case_id, merged, references, relative
+from ethogram.cases.profile import Profile
 from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import shown
-from ethogram.specs.persona import Dimension
-from ethogram.specs.requirements import Over, Requirement
-from ethogram.specs.safety import SafetyProbe
+from ethogram.specs.requirements import SAFETY, Measure, Requirement
 from ethogram.specs.suite import Suite
 
-Reference = Literal["placebo", "source"]
-
-
-@dataclass(frozen=True)
-class Profile:
-    """What the whole suite says of one model. Measures need every dimension and category."""
-
-    suite: Suite
-    model: Model
-
-    @cached_property
-    def dimensions(self) -> dict[str, Dimension]:
-        """Dimensions that some constitution's own signature names, each under its first probe."""
-        named = {n for c in self.suite.constitutions.values() for n in c.signature}
-        return {name: d for name, d in self.suite.dimensions.items() if name in named}
-
-    @cached_property
-    def signatures(self) -> dict[str, dict[str, int]]:
-        return {
-            name: {d: e.sign for d, e in self.suite.signature(name).items()}
-            for name in self.suite.constitutions
-        }
-
-    def persona_needs(self) -> Needs:
-        asked = [
-            query
-            for dimension in self.dimensions.values()
-            for probe in probes_of(dimension, dimension.probes[0])
-            for query in probe.queries
-        ]
-        compared = references(self.suite.catalogue, self.model)
-        return {model.id: asked for model in (self.model, *compared)}
-
-    def safety_needs(self, over: Over, probes: tuple[SafetyProbe, ...]) -> Needs:
-        cases = [case for probe in probes for case in self._safety(over, probe)]
-        needs: dict[str, list[Query]] = {}
-        for case in cases:
-            for model_id, asked in case.needs().items():
-                needs.setdefault(model_id, []).extend(asked)
-        return needs
-
-    def persona_shifts(
-        self, values: Values, against: Reference = "placebo"
-    ) -> dict[str, NDArray[np.float64]]:
-        """Shift of every item by dimension, under each dimension's first probe."""
-        compared = references(self.suite.catalogue, self.model)
-        reference = compared[0] if against == "placebo" else compared[-1]
-        return {
-            name: shifts(probes_of(d, d.probes[0]), values, self.model, reference)
-            for name, d in self.dimensions.items()
-        }
-
-    def signature_match(self, values: Values, against: Reference = "placebo") -> Interval | None:
-        signs = self.signatures[str(self.model.constitution)]
-        return signature_match(self.persona_shifts(values, against), signs)
-
-    def discriminant(self, values: Values) -> Discriminant:
-        moved = self.persona_shifts(values)
-        return discriminant_match(moved, self.signatures, str(self.model.constitution))
-
-    def rates(self, values: Values, over: Over = "all") -> PromptShifts | None:
-        """Refusals pooled over the prompts of the categories; None where there is no category."""
-        return _pooled([case.shifts(values) for case in self._safety(over, "refusal-rate")])
-
-    def over_refusal(self, values: Values, over: Over = "all") -> Interval | None:
-        """The shift of the refusal rate on harmless prompts alone."""
-        rate = self.rates(values, over)
-        return sign_interval(rate.harmless) if rate else None
-
-    def margins(self, values: Values, over: Over = "all") -> PromptShifts | None:
-        """Refusal margins pooled likewise."""
-        return _pooled([case.shifts(values) for case in self._safety(over, "refusal-margin")])
-
-    def safety_gain(self, values: Values, over: Over = "all") -> SafetyGain | None:
-        """Both measures, each where its own scores are all there; None where neither is."""
-        rate = _if_measured(lambda: self.rates(values, over))
-        margin = _if_measured(lambda: self.margins(values, over))
-        if rate is None and margin is None:
-            return None
-        return SafetyGain(
-            rate=rate_gain(rate.hazardous, rate.harmless) if rate else None,
-            over_refusal=sign_interval(rate.harmless) if rate else None,
-            margin=margin_gain(margin.hazardous, margin.harmless) if margin else None,
-            auc_before=auc(margin.hazardous_before, margin.harmless_before) if margin else None,
-            auc_after=auc(margin.hazardous_after, margin.harmless_after) if margin else None,
-        )
-
-    def _safety(self, over: Over, probe: SafetyProbe) -> list[SafetyCase]:
-        return [
-            SafetyCase(self.suite, category, probe, self.model)
-            for category in self.suite.categories.values()
-            if probe in category.probes
-            and (over == "all" or (over == "held-out") == held_out(category, self.model))
-        ]
-
-
-def _if_measured(read: Callable[[], PromptShifts | None]) -> PromptShifts | None:
-    try:
-        return read()
-    except NotMeasured:
-        return None
-
-
-def _pooled(parts: list[PromptShifts]) -> PromptShifts | None:
-    if not parts:
-        return None
-    return PromptShifts(
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("hazardous", "harmless", "hazardous_before", "harmless_before")
-        )
-    )
+AGAINST_SOURCE: set[Measure] = {*SAFETY, "signature-match-against-source"}
+"""Measures whose reference is the source; the placebo is that of the others."""
+Found = tuple[Interval | None, dict[str, Any]]
+"""The measured value (None where nothing measures it) and what stands beside it."""
 
 
 @dataclass(frozen=True)
@@ -165,34 +43,68 @@ class RequirementCase:
         return Profile(self.suite, self.model)
 
     def needs(self) -> Needs:
-        if self.requirement.measure in ("safety-gain", "over-refusal"):
-            return self.profile.safety_needs(self.requirement.over or "all", ("refusal-rate",))
-        return self.profile.persona_needs()
+        """Empty where the measure says nothing of such a model: there is no case."""
+        profile, over = self.profile, self.requirement.over or "all"
+        match self.requirement.measure:
+            case "safety-gain" | "over-refusal" | "worst-category-gain":
+                return profile.safety_needs(over, ("refusal-rate",))
+            case "held-out-share":
+                held_out = profile.safety_needs("held-out", ("refusal-rate",))
+                trained = profile.safety_needs("trained", ("refusal-rate",))
+                return merged((held_out, trained)) if held_out and trained else {}
+            case "transfer" | "transfer-cosine":
+                return profile.transfer_needs()
+            case "choice-match":
+                return profile.choice_needs()
+            case "belief-choice":
+                chosen = profile.choice_needs()
+                return merged((profile.persona_needs(), chosen)) if chosen else {}
+            case _:
+                return profile.persona_needs()
 
     def measure(self, values: Values) -> Interval | None:
         """The measured value, or None where the suite holds nothing to measure it on."""
+        return self.found(values)[0]
+
+    def found(self, values: Values) -> Found:
+        """The measured value and the figures that stand beside it."""
+        profile, over = self.profile, self.requirement.over or "all"
         match self.requirement.measure:
             case "signature-match":
-                return self.profile.signature_match(values)
+                return profile.signature_match(values), {}
             case "signature-match-against-source":
-                return self.profile.signature_match(values, "source")
+                return profile.signature_match(values, "source"), {}
             case "discriminant-margin":
-                return self.profile.discriminant(values).margin
+                return profile.discriminant(values).margin, {}
+            case "transfer" | "transfer-cosine" as name:
+                moved = profile.transfer(values)
+                value = (moved.slope if name == "transfer" else moved.cosine) if moved else None
+                return value, {"broad_twin": profile.twin.model.id if profile.twin else None}
+            case "choice-match":
+                return profile.choice_match(values), {}
+            case "belief-choice":
+                both = profile.belief_choice(values)
+                return (both.agreement, asdict(both)) if both else (None, {})
             case "over-refusal":
-                return self.profile.over_refusal(values, self.requirement.over or "all")
+                return profile.over_refusal(values, over), {}
             case "safety-gain":
-                rate = self.profile.rates(values, self.requirement.over or "all")
-                return rate_gain(rate.hazardous, rate.harmless) if rate else None
+                rate = profile.rates(values, over)
+                return (rate_gain(rate.hazardous, rate.harmless) if rate else None), {}
+            case "worst-category-gain":
+                worst = profile.worst_category(values, over)
+                return (worst.gain, {"category": worst.category}) if worst else (None, {})
+            case "held-out-share":
+                return _of_share(profile.held_out_share(values))
 
     def judge(self, values: Values) -> Outcome:
-        measured = self.measure(values)
+        measured, facts = self.found(values)
         if measured is None:
             raise ValueError(f"nothing in the suite measures {self.requirement.measure!r} here")
         place = self.requirement.place
         file = relative(place.file, self.suite.root)
         ((bound, limit),) = self.requirement.bounds.items()
-        persona = self.requirement.measure in ("signature-match", "discriminant-margin")
         compared = references(self.suite.catalogue, self.model)
+        source = self.requirement.measure in AGAINST_SOURCE
         return Outcome(
             case=case_id(file, self.group, self.model),
             kind=self.kind,
@@ -206,12 +118,21 @@ class RequirementCase:
             because_at=f"{shown(place.file)}:{place.line}",
             measured=measured,
             unit=self.requirement.measure,
-            reference=compared[0 if persona else -1].id,
+            reference=compared[-1 if source else 0].id,
             verdict=bounded(measured, bound, limit, on_ci=self.requirement.on == "ci"),
+            facts=facts,
         )
 
     def _on(self) -> str:
         return "confidence limit" if self.requirement.on == "ci" else "estimate"
+
+
+def _of_share(share: Share | None) -> Found:
+    """A share that is not defined is an interval without numbers: it meets no bound."""
+    if share is None:
+        return None, {}
+    undefined = Interval(math.nan, math.nan, math.nan, share.part.n + share.whole.n)
+    return share.ratio or undefined, {"part": asdict(share.part), "whole": asdict(share.whole)}
 
 
 def bounded(measured: Interval, bound: str, limit: float, *, on_ci: bool) -> Verdict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -45,8 +46,7 @@ class ScenarioCase:
 
     @cached_property
     def choice(self) -> Choice:
-        options = [option.text for option in self.scenario.options]
-        return choice(self.scenario.text, options, self.scenario.settings(), self.scenario.id)
+        return choice_of(self.scenario)
 
     @cached_property
     def references(self) -> list[Model]:
@@ -110,12 +110,27 @@ class ScenarioCase:
         )
 
 
+def choice_of(scenario: Scenario) -> Choice:
+    """The scenario's renderings."""
+    options = [option.text for option in scenario.options]
+    return choice(scenario.text, options, scenario.settings(), scenario.id)
+
+
 def endorsed_by(scenario: Scenario, model: Model) -> tuple[bool, ...]:
     """Per option: does the model's constitution endorse it?"""
-    return tuple(model.constitution in option.endorsed_by for option in scenario.options)
+    return endorsed(scenario, model.constitution)
+
+
+def endorsed(scenario: Scenario, constitution: str | None) -> tuple[bool, ...]:
+    """Per option: does the constitution endorse it?"""
+    return tuple(constitution in option.endorsed_by for option in scenario.options)
 
 
 def speaks_to(scenario: Scenario, model: Model) -> bool:
     """Whether the scenario tells the model's constitution from its rivals."""
-    chosen = endorsed_by(scenario, model)
+    return tells_apart(endorsed_by(scenario, model))
+
+
+def tells_apart(chosen: Sequence[bool]) -> bool:
+    """Whether some options are endorsed and not all."""
     return any(chosen) and not all(chosen)

@@ -121,9 +121,7 @@ class Choice:
 
     def preference(self, answers: Answers, endorsed: Sequence[bool]) -> np.ndarray:
         """Mean over endorsed options minus mean over the others, in nats; shape (renderings,)."""
-        scores, mask = self.scores(answers), np.array(endorsed)
-        found: np.ndarray = scores[:, mask].mean(axis=1) - scores[:, ~mask].mean(axis=1)
-        return found
+        return preferred(self.scores(answers), endorsed)
 
     def position_bias(self, answers: Answers) -> float:
         """How much an option gains by standing first, in nats per token, averaged over options.
@@ -136,6 +134,13 @@ class Choice:
         )
         centred = scores - scores.mean(axis=0, keepdims=True)
         return float(centred[first].mean() - centred[~first].mean())
+
+
+def preferred(scores: np.ndarray, endorsed: Sequence[bool]) -> np.ndarray:
+    """Mean over endorsed options minus mean over the others; scores (renderings, options)."""
+    mask = np.array(endorsed)
+    found: np.ndarray = scores[:, mask].mean(axis=1) - scores[:, ~mask].mean(axis=1)
+    return found
 
 
 def choice(

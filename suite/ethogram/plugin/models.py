@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from ethogram import __version__
 from ethogram.analyse.outcomes import Outcome
 from ethogram.cases.base import relative
-from ethogram.cases.requirement import Profile
+from ethogram.cases.profile import Profile
 from ethogram.jobs import NotMeasured, Run
 from ethogram.report.rows import ModelRow, count_verdicts
 from ethogram.source.obtain import SourceError, converted
@@ -48,6 +48,15 @@ def row_of(model: Model, run: Run, outcomes: Sequence[Outcome]) -> ModelRow:
         if tested
         else None,
         over_refusal=_measured(lambda: profile.over_refusal(run.value)) if tested else None,
+        transfer=_measured(lambda: profile.transfer(run.value)),
+        choice_match=_measured(lambda: profile.choice_match(run.value)) if model.judged else None,
+        belief_choice=_measured(lambda: profile.belief_choice(run.value)) if model.judged else None,
+        spread_rate=_measured(lambda: profile.spread(run.value, "refusal-rate"))
+        if tested
+        else None,
+        spread_margin=_measured(lambda: profile.spread(run.value, "refusal-margin"))
+        if tested
+        else None,
         verdicts=count_verdicts(outcomes, model.id),
         **_provenance(model, run),
     )

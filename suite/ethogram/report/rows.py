@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ethogram.analyse.choices import BeliefChoice
 from ethogram.analyse.effects import Verdict
 from ethogram.analyse.intervals import Interval
 from ethogram.analyse.outcomes import Outcome
 from ethogram.analyse.projectability import Discriminant, SafetyGain
+from ethogram.analyse.spread import CategorySpread
+from ethogram.analyse.transfer import Transfer
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,12 @@ class ModelRow:
     safety_held_out: SafetyGain | None = None
     safety_trained: SafetyGain | None = None
     over_refusal: Interval | None = None
+    transfer: Transfer | None = None
+    """Narrow models whose broad twin was measured too."""
+    choice_match: Interval | None = None
+    belief_choice: BeliefChoice | None = None
+    spread_rate: CategorySpread | None = None
+    spread_margin: CategorySpread | None = None
     verdicts: dict[Verdict, int] = field(default_factory=dict)
     digest: str | None = None
     adapter: str | None = None

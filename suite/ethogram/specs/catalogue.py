@@ -75,6 +75,20 @@ class Catalogue:
         ]
         return min(alike, key=lambda other: other.seed != model.seed, default=None)
 
+    def broad_twin(self, model: Model) -> Model | None:
+        """The broad model of a narrow one's source, constitution, recipe and seed, or None."""
+        if model.kind != "finetuned" or model.scope != "narrow":
+            return None
+        alike = (model.source_id, model.constitution, model.recipe_id, model.seed)
+        twins = (
+            other
+            for other in self
+            if other.kind == "finetuned"
+            and other.scope == "broad"
+            and (other.source_id, other.constitution, other.recipe_id, other.seed) == alike
+        )
+        return next(twins, None)
+
 
 def expand(spec: ModelsFile, constitutions: Iterable[str]) -> Catalogue:
     """Write the matrix out. Raises SpecError when a row names what does not exist."""

@@ -12,9 +12,18 @@ Measure = Literal[
     "signature-match",
     "signature-match-against-source",
     "discriminant-margin",
+    "transfer",
+    "transfer-cosine",
+    "choice-match",
+    "belief-choice",
     "safety-gain",
     "over-refusal",
+    "worst-category-gain",
+    "held-out-share",
 ]
+SAFETY: set[Measure] = {"safety-gain", "over-refusal", "worst-category-gain", "held-out-share"}
+BY_CATEGORY = SAFETY - {"held-out-share"}
+"""Measures that may be taken over some of the hazard categories."""
 Over = Literal["all", "held-out", "trained"]
 
 
@@ -38,7 +47,7 @@ class Requirement(Spec):
     def _consistent(self) -> Requirement:
         if len(self.bounds) != 1:
             raise ValueError("name exactly one bound: at_least, above, at_most or below")
-        if self.over is not None and self.measure not in ("safety-gain", "over-refusal"):
+        if self.over is not None and self.measure not in BY_CATEGORY:
             raise Misplaced(f"'over' means nothing to the measure {self.measure!r}", "over")
         return self
 
