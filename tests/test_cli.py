@@ -355,3 +355,93 @@ def test_the_installed_command_runs_and_survives_a_reader_that_leaves(house: Pat
     done = subprocess.run([command, "check"], stdout=writing, stderr=subprocess.PIPE, text=True)
     os.close(writing)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+# -- promote, compare, baseline -------------------------------------------------------------------
+
+GATE = "requirements:\n  - {id: match, measure: signature-match, above: 0}\n"
+
+
+def reported(root: Path, verdict: str, shift: float = 0.5, name: str = "latest") -> Path:
+    """A stored run of one requirement and one persona case."""
+    measured = {"value": 0.5, "low": 0.2, "high": 0.8, "n": 24}
+    rows = [
+        ("suite/projectability.yaml", "match", "projectability", "signature-match", None),
+        ("suite/persona/manners.yaml", "endorsement", "persona", "endorsement", shift),
+    ]
+    cases = [
+        {
+            "case": f"{file}::{group}::tiny-duty-narrow",
+            "kind": kind,
+            "subject": group,
+            "probe": probe,
+            "model": "tiny-duty-narrow",
+            "expected": "above +0 on its confidence limit" if by is None else "more",
+            "verdict": verdict,
+            "measured": measured,
+            "unit": "",
+            "moved": by and {"ids": list("abcdefghijkl"), "shifts": [by] * 12},
+        }
+        for file, group, kind, probe, by in rows
+    ]
+    file = root / "results" / name / "report.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    body = {"schema_version": 2, "started": "now", "cases": cases, "errors": [], "models": []}
+    file.write_text(json.dumps({**body, "files": {}}), encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize(("verdict", "code"), [("holds", 0), ("contradicts", 1), ("undecided", 2)])
+def test_promote_says_yes_no_or_that_it_cannot_tell(house: Path, say: Say, verdict, code) -> None:
+    (house / "suite" / "projectability.yaml").write_text(GATE, encoding="utf-8")
+    reported(house, verdict)
+    found, out, _ = say("promote", "tiny-duty-narrow")
+    assert found == code and out.count("\n") == 1 and "tiny-duty-narrow" in out
+
+
+def test_promote_never_says_yes_to_nothing(house: Path, say: Say) -> None:
+    code, _, err = say("promote", "tiny-duty-narrow")
+    assert code == 2 and "results/latest/report.json does not exist" in err
+    file = reported(house, "holds")
+    assert say("promote", "tiny-duty-broad")[0] == 2
+    more = GATE + "  - {id: other, measure: discriminant-margin, above: 0}\n"
+    (house / "suite" / "projectability.yaml").write_text(more, encoding="utf-8")
+    code, out, _ = say("promote", "tiny-duty-narrow")
+    assert code == 2 and "1 never ran (other)" in out
+    (house / "suite" / "projectability.yaml").write_text("requirements: []\n", encoding="utf-8")
+    assert say("promote", "tiny-duty-narrow")[0] == 2, "a gate that cannot be read"
+    file.write_text("{", encoding="utf-8")
+    assert say("promote", "tiny-duty-narrow", "--report", file)[0] == 2
+
+
+def test_a_gate_that_changed_since_the_run_decides_nothing(house: Path, say: Say) -> None:
+    (house / "suite" / "projectability.yaml").write_text(GATE, encoding="utf-8")
+    file = reported(house, "holds")
+    data = json.loads(file.read_text(encoding="utf-8"))
+    data["files"] = {"suite/projectability.yaml": "0" * 64}
+    file.write_text(json.dumps(data), encoding="utf-8")
+    code, out, _ = say("promote", "tiny-duty-narrow")
+    assert code == 2 and "the gate changed since the run" in out
+
+
+def test_compare_shows_regressions_and_fails_on_them(house: Path, say: Say) -> None:
+    old, new = reported(house, "holds", 0.5, "old"), reported(house, "holds", 0.1, "new")
+    code, out, _ = say("compare", old, new)
+    assert code == 1 and "Regressions beyond noise" in out and "endorsement" in out
+    assert say("compare", new, old)[0] == 0
+    assert say("compare", old.parent, old.parent)[0] == 0
+    reported(house, "holds")
+    code, _, err = say("compare", "tiny-duty-narow", "tiny-duty-narrow")
+    assert code == 2 and "did you mean 'tiny-duty-narrow'" in err
+
+
+def test_a_baseline_is_accepted_by_command_alone(house: Path, say: Say) -> None:
+    (house / "suite" / "projectability.yaml").write_text(GATE, encoding="utf-8")
+    reported(house, "holds")
+    code, out, _ = say("baseline", "accept")
+    assert code == 0 and "2 cases added" in out
+    assert "results/baseline.json" in out and (house / "results" / "baseline.json").exists()
+    (house / "suite" / "persona" / "manners.yaml").rename(house / "suite" / "persona" / "new.yaml")
+    (house / "results" / "latest" / "report.json").unlink()
+    code, _, err = say("baseline", "accept")
+    assert code == 2 and "run pytest on the suite first" in err

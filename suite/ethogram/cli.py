@@ -6,16 +6,18 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 from ethogram import __version__
+from ethogram.cases.base import relative
+from ethogram.cases.collected import case_ids, cases_of
 from ethogram.importers import Imported, persona_jsonl
 from ethogram.specs.constitution import Direction
 from ethogram.specs.errors import SpecError, did_you_mean, shown
-from ethogram.specs.suite import CONSTITUTIONS, Suite
-from ethogram.store import Store, StoreError, clear, default_root, usage
+from ethogram.specs.suite import CONSTITUTIONS, REQUIREMENTS, Suite
+from ethogram.store import Store, StoreError, clear, default_root, file_digest, usage
 from ethogram.store.inventory import KINDS
 
 PERSONA = "persona"
@@ -249,6 +251,91 @@ def _bytes(size: int) -> str:
     return f"{amount:.1f} GB"
 
 
+# promote, compare, baseline
+
+
+def promote(options: argparse.Namespace) -> int:
+    """Say whether the model may be promoted: 0 yes, 1 no, 2 could not decide."""
+    from ethogram.report.decision import UNKNOWN, decide
+    from ethogram.report.stored import ReportError, read_report
+
+    try:
+        report = read_report(options.report or _latest())
+        required, stale = _gate(report.files, options.model)
+        decision = decide(report, options.model, required, stale)
+    except (ReportError, SpecError, StoreError, OSError) as error:
+        print(f"Could not decide on {options.model}: {error}", file=sys.stderr)
+        return UNKNOWN
+    print(decision.reason)
+    return decision.code
+
+
+def _gate(files: Mapping[str, str], model: str) -> tuple[list[str] | None, list[str]]:
+    """The requirements that the suite here has for the model, and whether they changed since."""
+    suite = Suite.around(Path().resolve())
+    file = suite.folder / REQUIREMENTS if suite else None
+    if suite is None or file is None or not file.exists():
+        return None, []
+    name = relative(file, suite.root)
+    stale = [name] if name in files and files[name] != file_digest(file) else []
+    return [case.group for case in cases_of(file, suite) if case.model.id == model], stale
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Put two runs, or two models of one run, side by side; 1 where something got worse."""
+    from ethogram.report.comparison import compare_models, compare_runs, comparison_text
+    from ethogram.report.stored import ReportError, read_report
+
+    try:
+        if options.report is None and Path(options.before).exists():
+            found = compare_runs(
+                read_report(Path(options.before)), read_report(Path(options.after))
+            )
+        else:
+            report = read_report(options.report or _latest())
+            for name in (options.before, options.after):
+                if name not in report.models:
+                    hint = did_you_mean(name, report.models)
+                    raise UsageError(f"{name!r} is no file, and no model of {report.name}{hint}")
+            found = compare_models(report, options.before, options.after)
+    except ReportError as error:
+        raise UsageError(str(error)) from None
+    if not found.pairs:
+        raise UsageError(f"{options.before} and {options.after} share no case")
+    print(comparison_text(found))
+    return 1 if found.of("worse") else 0
+
+
+def baseline(options: argparse.Namespace) -> int:
+    """Accept a run as what later ones are compared with."""
+    from ethogram.report.baseline import BASELINE, accept
+    from ethogram.report.stored import ReportError, read_report
+
+    file = options.file or _results() / BASELINE
+    suite = Suite.around(Path().resolve())
+    try:
+        report = read_report(options.report or _latest())
+        done = accept(report, file, case_ids(suite) if suite else None)
+    except ReportError as error:
+        raise UsageError(str(error)) from None
+    print(
+        f"{shown(file)}: {done.added} cases added, {done.updated} updated, {done.kept} kept, "
+        f"{len(done.dropped)} dropped that the suite no longer has"
+    )
+    for name in done.dropped:
+        print(f"  dropped {name}")
+    return 0
+
+
+def _results() -> Path:
+    suite = Suite.around(Path().resolve())
+    return (suite.root if suite else Path()) / "results"
+
+
+def _latest() -> Path:
+    return _results() / "latest" / "report.json"
+
+
 # arguments
 
 
@@ -300,6 +387,7 @@ def _parser() -> argparse.ArgumentParser:
     _import_arguments(verbs)
     _schemas_arguments(verbs)
     _cache_arguments(verbs)
+    _gate_arguments(verbs)
     return parser
 
 
@@ -395,3 +483,43 @@ def _cache_arguments(verbs: Any) -> None:
     either.add_argument("--clear", choices=KINDS, help="delete all of one kind (needs --yes)")
     parser.add_argument("--yes", action="store_true", help="do delete")
     parser.set_defaults(verb=cache)
+
+
+def _gate_arguments(verbs: Any) -> None:
+    report = {
+        "type": Path,
+        "metavar": "FILE",
+        "help": "a report.json or its folder (default: results/latest)",
+    }
+    parser = verbs.add_parser(
+        "promote",
+        help="may this model be promoted? exit 0 yes, 1 no, 2 could not decide",
+        description="Decide from the requirement cases of a stored run. Exit 0: every requirement "
+        "of the model was measured and holds. 1: one does not hold. 2: could not decide (nothing "
+        "selected, an error, a measurement missing, undecided, the gate changed since).",
+    )
+    parser.add_argument("model", metavar="MODEL")
+    parser.add_argument("--report", **report)
+    parser.set_defaults(verb=promote)
+    parser = verbs.add_parser(
+        "compare",
+        help="two runs, or two models of one run: what changed beyond noise",
+        description="Compare two reports case by case, or two models of one report subject by "
+        "subject, paired by item; regressions first. Exit 1 where something got worse.",
+    )
+    parser.add_argument("before", metavar="A", help="a report, or a model's id")
+    parser.add_argument("after", metavar="B")
+    parser.add_argument("--report", **report)
+    parser.set_defaults(verb=compare)
+    parser = verbs.add_parser(
+        "baseline",
+        help="accept a run as what later ones are compared with",
+        description="Write the cases of a run into results/baseline.json, which is committed. "
+        "Cases that the run lacks are kept; those that the suite no longer has are dropped.",
+    )
+    parser.add_argument("action", choices=("accept",))
+    parser.add_argument("--report", **report)
+    parser.add_argument(
+        "--file", type=Path, metavar="FILE", help="(default: results/baseline.json)"
+    )
+    parser.set_defaults(verb=baseline)

@@ -9,14 +9,14 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from ethogram.analyse import resample, transfer
+from ethogram.analyse import resample, seeds, transfer
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """1,000 resamples: enough where the coverage of many intervals is counted."""
     whole = resample.drawn
-    for module in (resample, transfer):
+    for module in (resample, seeds, transfer):
         monkeypatch.setattr(module, "drawn", lambda strata: whole(strata, 1_000))
 
 

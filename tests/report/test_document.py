@@ -27,7 +27,7 @@ def test_the_document_holds_every_case_in_order_of_ids(report, outcome):
         "unjudged": 0,
         "not measured": 0,
     }
-    assert data["schema_version"] == 1 and data["confidence"] == 0.95
+    assert data["schema_version"] == 2 and data["confidence"] == 0.95
 
 
 def test_p_values_are_adjusted_among_those_that_have_one(report, outcome):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -20,6 +21,22 @@ class ItemShift:
     line: int
     shift: float
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Every item's shift against the reference that decides, so that runs can be paired by item.
+
+    Of prompts the ids are made of their text (`hazardous:1f3a...`), of scenarios of the rendering.
+    """
+
+    ids: tuple[str, ...]
+    shifts: tuple[float, ...]
+
+    @classmethod
+    def of(cls, ids: Iterable[str], shifts: Iterable[float]) -> Moved:
+        """Shifts to a millionth of their unit: batching alone moves more than that."""
+        return cls(tuple(ids), tuple(round(float(shift), 6) + 0.0 for shift in shifts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +76,10 @@ class Outcome:
     against: tuple[Against, ...] = ()
     extremes: tuple[ItemShift, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
+    detectable: float | None = None
+    """The smallest effect that the case would find off zero with 80 % power, by its items."""
+    moved: Moved | None = None
+    """None for a requirement: its measure rests on many cases."""
 
     def as_json(self) -> dict[str, Any]:
         """Plain data without NaN (a limit that is not defined is null)."""

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ethogram.cases.base import Case
+from ethogram.cases.base import Case, case_id, relative
 from ethogram.cases.persona import PersonaCase
 from ethogram.cases.requirement import RequirementCase
 from ethogram.cases.safety import SafetyCase
 from ethogram.cases.scenario import ScenarioCase, speaks_to
+from ethogram.cases.seeds import POOLED, SeedsCase, seed_groups
 from ethogram.specs.base import read_spec
+from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import SpecError, did_you_mean
 from ethogram.specs.persona import Dimension
-from ethogram.specs.requirements import Requirements
+from ethogram.specs.requirements import Requirement, Requirements
 from ethogram.specs.safety import HazardCategory
 from ethogram.specs.scenarios import Theme
-from ethogram.specs.suite import REQUIREMENTS, Suite
+from ethogram.specs.suite import KINDS, REQUIREMENTS, Suite
 
 
 def cases_of(file: Path, suite: Suite) -> list[Case]:
@@ -31,6 +33,17 @@ def cases_of(file: Path, suite: Suite) -> list[Case]:
         case "safety":
             return list(_safety(read_spec(HazardCategory, file), suite))
     raise ValueError(f"{file} is no file of a suite")
+
+
+def case_ids(suite: Suite) -> set[str]:
+    """The ids of all cases of the suite. Raises SpecError."""
+    files = [file for kind in KINDS for file in sorted((suite.folder / kind).glob("*.yaml"))]
+    gate = suite.folder / REQUIREMENTS
+    return {
+        case_id(relative(file, suite.root), case.group, case.model)
+        for file in (*files, *([gate] if gate.exists() else []))
+        for case in cases_of(file, suite)
+    }
 
 
 def _persona(dimension: Dimension, suite: Suite) -> Iterator[Case]:
@@ -65,8 +78,16 @@ def _requirements(spec: Requirements, suite: Suite) -> Iterator[Case]:
                 hint = did_you_mean(name, (model.id for model in suite.catalogue))
                 raise SpecError.at(requirement.place, f"no model is called {name!r}{hint}")
         for model in suite.catalogue:
-            wanted = requirement.models is None or model.id in requirement.models
-            if model.judged and wanted:
+            if model.judged and _wanted(requirement, model):
                 case = RequirementCase(suite, requirement, model)
                 if case.needs():
                     yield case
+        for group in seed_groups(suite) if requirement.measure in POOLED else ():
+            if all(_wanted(requirement, member) for member in group.members):
+                pooled = SeedsCase.of(requirement, group)
+                if pooled.needs():
+                    yield pooled
+
+
+def _wanted(requirement: Requirement, model: Model) -> bool:
+    return requirement.models is None or model.id in requirement.models

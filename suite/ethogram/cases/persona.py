@@ -8,8 +8,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ethogram.analyse.effects import Verdict, effect_of, items_needed, verdict_of
-from ethogram.analyse.outcomes import Against, CaseKind, ItemShift, Outcome
+from ethogram.analyse.effects import (
+    Verdict,
+    effect_of,
+    items_needed,
+    smallest_detectable,
+    verdict_of,
+)
+from ethogram.analyse.outcomes import Against, CaseKind, ItemShift, Moved, Outcome
 from ethogram.cases.base import (
     Needs,
     Values,
@@ -95,6 +101,13 @@ class PersonaCase:
             against=against,
             extremes=most_against(self._items(values), sign),
             facts=self._facts(values),
+            detectable=smallest_detectable(
+                len(set(clusters) if clusters else self.dimension.items)
+            ),
+            moved=Moved.of(
+                (item.id for item in self.dimension.items),
+                self.shifts(values, self.references[0]),
+            ),
         )
 
     def _items(self, values: Values) -> list[ItemShift]:

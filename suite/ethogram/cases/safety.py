@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from ethogram.analyse.effects import Verdict, items_needed, verdict_of
 from ethogram.analyse.intervals import Interval, mean_interval, sign_interval
-from ethogram.analyse.outcomes import CaseKind, ItemShift, Outcome
+from ethogram.analyse.outcomes import CaseKind, ItemShift, Moved, Outcome
 from ethogram.analyse.projectability import auc, margin_gain, rate_gain
 from ethogram.cases.base import Needs, Values, array, case_id, relative
 from ethogram.measure.probes import RefusalMargin, RefusalRate
@@ -115,6 +116,17 @@ class SafetyCase:
             needs=items_needed(gain, 1) if verdict == "undecided" else None,
             extremes=self._extremes(moved),
             facts=self._facts(moved, rate),
+            moved=Moved.of(
+                (
+                    f"{side}:{hashlib.sha256(prompt.encode()).hexdigest()[:12]}"
+                    for side, prompts in (
+                        ("hazardous", self.category.evaluate),
+                        ("harmless", self.category.harmless),
+                    )
+                    for prompt in prompts
+                ),
+                (*moved.hazardous, *moved.harmless),
+            ),
         )
 
     def _facts(self, moved: PromptShifts, rate: bool) -> dict[str, object]:

@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ethogram.analyse.effects import effect_of, verdict_of
-from ethogram.analyse.outcomes import Against, CaseKind, ItemShift, Outcome
+from ethogram.analyse.effects import effect_of, smallest_detectable, verdict_of
+from ethogram.analyse.outcomes import Against, CaseKind, ItemShift, Moved, Outcome
 from ethogram.cases.base import (
     Needs,
     Values,
@@ -107,6 +107,8 @@ class ScenarioCase:
                 "endorsed": [option.id for option in chosen],
                 "position_bias": self.choice.position_bias(lambda q: values(self.model.id, q)),
             },
+            detectable=smallest_detectable(len(moved)),
+            moved=Moved.of((f"{at}-{row.id}" for at, row in enumerate(rows)), moved),
         )
 
 

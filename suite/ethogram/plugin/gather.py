@@ -14,9 +14,11 @@ from pydantic import TypeAdapter
 
 from ethogram.analyse.outcomes import Outcome, plain
 from ethogram.cases.base import case_id, relative
+from ethogram.cases.seeds import seed_groups
 from ethogram.jobs import NotMeasured, Run
 from ethogram.plugin.collect import Trial
-from ethogram.plugin.models import file_digests, row_of, versions
+from ethogram.plugin.compared import against_baseline
+from ethogram.plugin.models import file_digests, row_of, seeds_row, versions
 from ethogram.plugin.session import SESSION
 from ethogram.report import document
 from ethogram.report.terminal import render
@@ -87,6 +89,7 @@ class Gatherer:
     config: pytest.Config
     results: Path | None
     command: str
+    baseline: str | None = None
     begun: float = field(default_factory=time.time)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     errors: dict[str, Unmeasured] = field(default_factory=dict)
@@ -99,7 +102,8 @@ class Gatherer:
     def of(cls, config: pytest.Config) -> Gatherer:
         named = config.getoption("ethogram_results")
         command = " ".join(["pytest", *map(str, config.invocation_params.args)])
-        return cls(config, Path(named).resolve() if named else None, command)
+        baseline = config.getoption("ethogram_baseline")
+        return cls(config, Path(named).resolve() if named else None, command, baseline)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self.selected |= {item.nodeid: None for item in session.items if isinstance(item, Trial)}
@@ -140,6 +144,7 @@ class Gatherer:
             run = session.run_around(root)
             report = self._report(run, names)
             terminalreporter.write_sep("=", "ethogram")
+            against_baseline(report, run, self.baseline, terminalreporter)
             terminalreporter.write_line(render(report))
             self._write(report, run, terminalreporter)
 
@@ -170,8 +175,13 @@ class Gatherer:
             seconds=round(time.time() - self.begun, 1),
             command=self.command,
             outcomes=outcomes,
-            models=tuple(
-                row_of(model, run, outcomes) for model in run.suite.catalogue if model.id in named
+            models=(
+                *(row_of(m, run, outcomes) for m in run.suite.catalogue if m.id in named),
+                *(
+                    seeds_row(group, run, outcomes)
+                    for group in seed_groups(run.suite)
+                    if named & {group.model.id, *(m.id for m in group.members)}
+                ),
             ),
             problems=tuple(sorted(problems)),
             errors=tuple(sorted([*(error.case for error in errors), *idle])),

@@ -8,9 +8,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from ethogram import __version__
+from ethogram.analyse.intervals import Interval
 from ethogram.analyse.outcomes import Outcome
+from ethogram.analyse.projectability import SafetyGain
+from ethogram.analyse.seeds import SeedSpread
 from ethogram.cases.base import relative
 from ethogram.cases.profile import Profile
+from ethogram.cases.seeds import SeedGroup
 from ethogram.jobs import NotMeasured, Run
 from ethogram.report.rows import ModelRow, count_verdicts
 from ethogram.source.obtain import SourceError, converted
@@ -60,6 +64,44 @@ def row_of(model: Model, run: Run, outcomes: Sequence[Outcome]) -> ModelRow:
         verdicts=count_verdicts(outcomes, model.id),
         **_provenance(model, run),
     )
+
+
+def seeds_row(group: SeedGroup, run: Run, outcomes: Sequence[Outcome]) -> ModelRow:
+    """The row of all seeds of a model: the measures whose intervals resample seeds too."""
+    model, placebo = group.model, run.suite.catalogue.placebo_of(group.members[0])
+    spreads: dict[str, SeedSpread | None] = {
+        "match": _measured(lambda: group.signature_match(run.value)) if placebo else None,
+        "match_against_source": _measured(lambda: group.signature_match(run.value, "source")),
+        "choice_match": _measured(lambda: group.choice_match(run.value)),
+        "over_refusal": _measured(lambda: group.over_refusal(run.value)),
+        "gain_held_out": _measured(lambda: group.gain(run.value, "held-out")),
+        "gain_trained": _measured(lambda: group.gain(run.value, "trained")),
+    }
+    pooled = {name: spread.pooled if spread else None for name, spread in spreads.items()}
+    return ModelRow(
+        model=model.id,
+        kind="seeds",
+        constitution=model.constitution,
+        scope=model.scope,
+        seed=None,
+        source=model.source_id,
+        placebo=placebo.id if placebo else None,
+        match=pooled["match"],
+        match_against_source=pooled["match_against_source"],
+        choice_match=pooled["choice_match"],
+        over_refusal=pooled["over_refusal"],
+        safety_held_out=_rate_alone(pooled["gain_held_out"]),
+        safety_trained=_rate_alone(pooled["gain_trained"]),
+        verdicts=count_verdicts(outcomes, model.id),
+        training={
+            "seeds": [member.seed for member in group.members],
+            "between_seeds": {name: part.between for name, part in spreads.items() if part},
+        },
+    )
+
+
+def _rate_alone(rate: Interval | None) -> SafetyGain | None:
+    return SafetyGain(rate, None, None, None, None) if rate else None
 
 
 def _measured(read: Callable[[], T]) -> T | None:

@@ -35,3 +35,9 @@ def add(parser: pytest.Parser) -> None:
         default="fail",
         help="what an undecided case does (default: %(default)s)",
     )
+    group.addoption(
+        "--ethogram-baseline",
+        metavar="FILE",
+        help="compare with this accepted run (default: results/baseline.json, if it exists; "
+        "'none': compare with nothing)",
+    )

@@ -15,7 +15,7 @@ from ethogram.analyse.effects import holm
 from ethogram.analyse.outcomes import Outcome, plain
 from ethogram.report.rows import ModelRow
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 REPORT = "report.json"
 LATEST = "latest"
 
@@ -102,11 +102,24 @@ def write(report: Report, results: Path, name: str) -> Path:
     folder = _new_folder(results, name)
     file = folder / REPORT
     aside = folder / f".{REPORT}.{os.getpid()}"
-    text = json.dumps(report.as_json(), indent=1, ensure_ascii=True, allow_nan=False)
+    text = dumped(report.as_json())
     aside.write_text(f"{text}\n", encoding="utf-8")
     aside.replace(file)
     _point(results / LATEST, folder)
     return file
+
+
+def dumped(value: Any, indent: str = "") -> str:
+    """JSON in plain ASCII, indented; a list of numbers or texts stands on one line."""
+    inner = f"{indent} "
+    nested = isinstance(value, list) and any(isinstance(part, (dict, list)) for part in value)
+    if isinstance(value, dict) and value:
+        parts = [f"{json.dumps(key)}: {dumped(part, inner)}" for key, part in value.items()]
+        return "{\n" + ",\n".join(f"{inner}{part}" for part in parts) + f"\n{indent}}}"
+    if nested:
+        parts = [dumped(part, inner) for part in value]
+        return "[\n" + ",\n".join(f"{inner}{part}" for part in parts) + f"\n{indent}]"
+    return json.dumps(value, ensure_ascii=True, allow_nan=False)
 
 
 def _new_folder(results: Path, name: str) -> Path:

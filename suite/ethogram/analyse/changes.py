@@ -1,0 +1,107 @@
+"""What changed between two measurements of one case, beyond noise: paired by item."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from ethogram.analyse.intervals import Interval, combined, sign_interval
+from ethogram.analyse.projectability import margin_gain, rate_gain
+
+Direction = Literal["worse", "better", "moved", "same"]
+"""`moved`: beyond noise, where nothing is expected; `same`: nothing beyond noise."""
+Shifts = Mapping[str, float]
+NOISE = 1e-4
+"""Differences below it are the engine's, not the model's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The change of a measured value. `paired`: from the same items, of which there are `n`.
+
+    `evidence` is the interval that decides. For shifts of items it is the share of items that went
+    up from one measurement to the other minus the share that went down (the sign effect of the
+    change), else the change itself. `p`: two-sided; None where only intervals are known.
+    """
+
+    value: float
+    evidence: Interval
+    direction: Direction
+    p: float | None
+    paired: bool
+
+
+def item_change(before: Shifts, after: Shifts, expected: int | None) -> Change | None:
+    """Of a dimension or a scenario; `expected`: sign +1, -1, 0, None. None without common items.
+
+    The paired sign test on the differences. Where no effect is expected (0), away from none is
+    worse.
+    """
+    old, new = _common(before, after)
+    if not len(old):
+        return None
+    moved = np.where(np.abs(new - old) < NOISE, 0.0, new - old)
+    evidence = sign_interval(moved)
+    up, down = int(np.sum(moved > 0)), int(np.sum(moved < 0))
+    p = float(stats.binomtest(up, up + down).pvalue) if up + down else 1.0
+    value = float(np.sign(new).mean() - np.sign(old).mean())
+    towards = expected
+    if expected == 0:
+        towards = -int(np.sign(np.sign(new).sum() or np.sign(old).sum()))
+    return Change(value, evidence, _direction(evidence, towards), p, True)
+
+
+def gain_change(before: Shifts, after: Shifts, *, rate: bool) -> Change | None:
+    """Of a hazard category: the difference in differences of the two models on the same prompts."""
+    sides = [
+        _common(
+            *({k: v for k, v in part.items() if k.startswith(side)} for part in (before, after))
+        )
+        for side in ("hazardous:", "harmless:")
+    ]
+    if not all(len(old) for old, _ in sides):
+        return None
+    moved = [new - old for old, new in sides]
+    evidence = (rate_gain if rate else margin_gain)(moved[0], moved[1])
+    return Change(evidence.value, evidence, _direction(evidence, 1), _normal_p(evidence), True)
+
+
+def value_change(before: Interval, after: Interval, wanted: int) -> Change | None:
+    """Of a measure of which only intervals are known; `wanted`: +1 more, -1 less.
+
+    The intervals are combined as if independent (MOVER), which is too wide for the same items: it
+    misses small changes and raises no false alarm.
+    """
+    if not all(map(math.isfinite, (before.value, before.low, after.value, after.low))):
+        return None
+    evidence = combined([1, -1], [after, before])
+    return Change(evidence.value, evidence, _direction(evidence, wanted), None, False)
+
+
+def _direction(evidence: Interval, towards: int | None) -> Direction:
+    if not evidence.excludes_zero():
+        return "same"
+    if not towards:
+        return "moved"
+    return "better" if (evidence.low > 0) == (towards > 0) else "worse"
+
+
+def _common(before: Shifts, after: Shifts) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    names = [name for name in before if name in after]
+    found = [np.array([part[name] for name in names]) for part in (before, after)]
+    return found[0], found[1]
+
+
+def _normal_p(evidence: Interval) -> float | None:
+    """Two-sided p of zero, from the interval on zero's side."""
+    edge = evidence.low if evidence.value > 0 else evidence.high
+    width = abs(evidence.value - edge)
+    if not math.isfinite(width) or width == 0:
+        return None
+    return float(2 * stats.norm.sf(abs(evidence.value) / width * stats.norm.isf(0.025)))

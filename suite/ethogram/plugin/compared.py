@@ -1,0 +1,50 @@
+"""A run against the accepted one: regressions before everything else. Nothing is updated here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ethogram.cases.collected import case_ids
+from ethogram.jobs import Run
+from ethogram.report.baseline import BASELINE, read_baseline, stale_cases
+from ethogram.report.comparison import compare_runs, comparison_text
+from ethogram.report.document import Report
+from ethogram.report.stored import ReportError, StoredReport, stored_of
+from ethogram.specs.errors import SpecError
+
+NONE = "none"
+SHOWN = 10
+"""Stale entries that are named; the rest is counted."""
+
+
+def against_baseline(report: Report, run: Run, named: str | None, terminal: Any) -> None:
+    """Print what changed against the baseline, if there is one, and which entries are stale."""
+    file = Path(named) if named else run.suite.root / "results" / BASELINE
+    if named == NONE or not (named or file.exists()):
+        return
+    try:
+        baseline = read_baseline(file)
+    except ReportError as error:
+        terminal.write_line(f"the baseline could not be compared with: {error}", red=True)
+        return
+    ours = stored_of(report.as_json(), "this run")
+    found = compare_runs(_selected(baseline, ours), ours)
+    terminal.write_line(f"{comparison_text(found)}\n", red=bool(found.of("worse")))
+    try:
+        stale = stale_cases(baseline, case_ids(run.suite))
+    except SpecError:
+        return
+    if stale:
+        rest = f" and {len(stale) - SHOWN} more" if len(stale) > SHOWN else ""
+        listed = "\n  ".join(stale[:SHOWN])
+        terminal.write_line(
+            f"{len(stale)} baseline entries are stale (`ethogram baseline accept` drops them):"
+            f"\n  {listed}{rest}\n"
+        )
+
+
+def _selected(baseline: StoredReport, ours: StoredReport) -> StoredReport:
+    """The baseline's cases that this run has too: a selection is no loss of the others."""
+    cases = {name: case for name, case in baseline.cases.items() if name in ours.cases}
+    return StoredReport(baseline.name, baseline.started, cases, (), baseline.digests)

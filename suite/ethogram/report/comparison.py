@@ -1,0 +1,132 @@
+"""Two runs, or two models of one run, side by side: what changed beyond noise, regressions first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tabulate import tabulate
+
+from ethogram.analyse.changes import Change, Direction, gain_change, item_change, value_change
+from ethogram.analyse.effects import holm
+from ethogram.report.stored import StoredCase, StoredReport
+from ethogram.report.words import bracket, number, short
+
+ORDER: tuple[Direction, ...] = ("worse", "moved", "better", "same")
+SIGN = {"more": 1, "less": -1, "same": 0}
+SHOWN = 20
+"""Rows of a table; the rest is counted."""
+HEADS: dict[Direction, str] = {
+    "worse": "Regressions beyond noise",
+    "moved": "Changed beyond noise where nothing is expected",
+    "better": "Improvements beyond noise",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One case in both; `change` is None where nothing pairs them."""
+
+    before: StoredCase
+    after: StoredCase
+    change: Change | None
+    p_holm: float | None = None
+
+    @property
+    def direction(self) -> Direction:
+        return self.change.direction if self.change else "same"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All pairs, regressions first; `only_before` and `only_after` name what stands alone."""
+
+    before: str
+    after: str
+    pairs: tuple[Pair, ...]
+    only_before: tuple[str, ...] = ()
+    only_after: tuple[str, ...] = ()
+
+    def of(self, direction: Direction) -> list[Pair]:
+        return [pair for pair in self.pairs if pair.direction == direction]
+
+
+def compare_runs(before: StoredReport, after: StoredReport) -> Comparison:
+    """The cases of one id in two runs."""
+    return _compared(before.name, after.name, before.cases, after.cases)
+
+
+def compare_models(report: StoredReport, before: str, after: str) -> Comparison:
+    """The cases of one subject and probe of two models in one run."""
+    sides = [
+        {"::".join(c.alike): c for c in report.cases.values() if c.model == model}
+        for model in (before, after)
+    ]
+    return _compared(before, after, sides[0], sides[1])
+
+
+def _compared(
+    before: str, after: str, old: Mapping[str, StoredCase], new: Mapping[str, StoredCase]
+) -> Comparison:
+    both = {name: _change(old[name], new[name]) for name in old if name in new}
+    adjusted = holm({n: c.p for n, c in both.items() if c is not None and c.p is not None})
+    pairs = [Pair(old[n], new[n], change, adjusted.get(n)) for n, change in both.items()]
+    pairs.sort(key=lambda pair: (ORDER.index(pair.direction), _p(pair), pair.after.case))
+    alone = [tuple(sorted(a.keys() - b.keys())) for a, b in ((old, new), (new, old))]
+    return Comparison(before, after, tuple(pairs), alone[0], alone[1])
+
+
+def _change(before: StoredCase, after: StoredCase) -> Change | None:
+    if after.kind == "projectability":
+        wanted = 1 if after.expected.startswith(("at least", "above")) else -1
+        return value_change(before.measured, after.measured, wanted)
+    if after.kind == "safety":
+        return gain_change(before.shifts, after.shifts, rate=after.probe == "refusal-rate")
+    # Two constitutions may expect opposite things: then neither way is worse.
+    agreed = before.expected == after.expected
+    return item_change(before.shifts, after.shifts, SIGN.get(after.expected) if agreed else None)
+
+
+def _p(pair: Pair) -> float:
+    return pair.change.p if pair.change and pair.change.p is not None else 1.0
+
+
+def comparison_text(found: Comparison) -> str:
+    """The comparison in at most 100 columns, regressions first."""
+    parts = [f"before  {found.before}\nafter   {found.after}\n{_counts(found)}"]
+    for direction, head in HEADS.items():
+        if pairs := found.of(direction):
+            more = f"\n... and {len(pairs) - SHOWN} more" if len(pairs) > SHOWN else ""
+            parts.append(f"{head}\n{_table(pairs[:SHOWN])}{more}")
+    for names, where in ((found.only_before, found.before), (found.only_after, found.after)):
+        if names:
+            listed = ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
+            parts.append(f"only in {where}: {len(names)} cases: {listed}")
+    return "\n\n".join(parts)
+
+
+def _counts(found: Comparison) -> str:
+    tested = sum(pair.change is not None for pair in found.pairs)
+    unpaired = len(found.pairs) - tested
+    rest = f", {unpaired} without common items" if unpaired else ""
+    return (
+        f"{tested} cases compared{rest}; {len(found.of('worse'))} worse, "
+        f"{len(found.of('better'))} better, {len(found.of('moved'))} moved beyond noise\n"
+        f"(by chance alone about {0.025 * tested:.1f} each way)"
+    )
+
+
+def _table(pairs: Sequence[Pair]) -> str:
+    rows = [
+        [
+            short(pair.after.model, 26),
+            short(pair.after.subject, 22),
+            short(pair.after.probe, 12),
+            f"{number(pair.before.measured.value)} -> {number(pair.after.measured.value)}",
+            bracket(pair.change.evidence) if pair.change else "-",
+            f"{pair.p_holm:.3f}" if pair.p_holm is not None else "-",
+        ]
+        for pair in pairs
+    ]
+    heads = ["model", "case", "probe", "measured", "moved", "p, Holm"]
+    return tabulate(rows, headers=heads, tablefmt="simple", disable_numparse=True)

@@ -1,0 +1,117 @@
+"""report.json and baseline.json read back, as far as decisions and comparisons need them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ethogram.analyse.intervals import Interval
+from ethogram.specs.errors import shown
+
+READABLE = (1, 2)
+"""Versions of report.json; the first has no shifts of items."""
+
+
+class ReportError(Exception):
+    """A report or baseline that cannot be read; the message names the file and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCase:
+    """One case of a stored run. `shifts`: by item, empty where the report holds none."""
+
+    case: str
+    kind: str
+    subject: str
+    probe: str
+    model: str
+    expected: str
+    verdict: str
+    measured: Interval
+    unit: str = ""
+    shifts: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def alike(self) -> tuple[str, str, str]:
+        """What it measures, whatever the model."""
+        return self.kind, self.subject, self.probe
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReport:
+    """One stored run (or baseline)."""
+
+    name: str
+    started: str
+    cases: Mapping[str, StoredCase]
+    errors: tuple[str, ...] = ()
+    digests: Mapping[str, str | None] = field(default_factory=dict)
+    """By model."""
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def models(self) -> list[str]:
+        """Every model that has a case, or an error in the place of one."""
+        named = {case.model for case in self.cases.values()}
+        return sorted(named | {case.rpartition("::")[2] for case in self.errors})
+
+
+def read_report(path: Path) -> StoredReport:
+    """Read a report.json, or that of a folder. Raises ReportError."""
+    file = path / "report.json" if path.is_dir() else path
+    data = read_json(file, "run pytest on the suite first, or name another report")
+    if data.get("schema_version") not in READABLE:
+        version = data.get("schema_version")
+        raise ReportError(f"{shown(file)}: no report of a version known here: {version!r}")
+    try:
+        return stored_of(data, shown(file))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ReportError(f"{shown(file)}: not a whole report ({error!r})") from None
+
+
+def read_json(file: Path, advice: str) -> dict[str, Any]:
+    """The file's mapping. Raises ReportError with the advice where there is no file."""
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ReportError(f"{shown(file)} does not exist; {advice}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ReportError(f"{shown(file)} cannot be read: {error}") from None
+    if not isinstance(data, dict):
+        raise ReportError(f"{shown(file)}: not a report")
+    return data
+
+
+def stored_of(data: Mapping[str, Any], name: str) -> StoredReport:
+    """The view of a report's plain data."""
+    cases = [_case(case) for case in data["cases"]]
+    return StoredReport(
+        name=name,
+        started=str(data["started"]),
+        cases={case.case: case for case in cases},
+        errors=tuple(data["errors"]),
+        digests={row["model"]: row["digest"] for row in data["models"]},
+        files=dict(data["files"]),
+    )
+
+
+def interval(data: Mapping[str, Any]) -> Interval:
+    """An interval as written: null is a number that is not defined."""
+    numbers = [math.nan if data[n] is None else float(data[n]) for n in ("value", "low", "high")]
+    return Interval(numbers[0], numbers[1], numbers[2], int(data["n"]))
+
+
+def _case(data: Mapping[str, Any]) -> StoredCase:
+    moved = data.get("moved") or {"ids": [], "shifts": []}
+    return StoredCase(
+        **{
+            name: str(data[name])
+            for name in ("case", "kind", "subject", "probe", "model", "expected", "verdict", "unit")
+        },
+        measured=interval(data["measured"]),
+        shifts=dict(zip(moved["ids"], moved["shifts"], strict=True)),
+    )

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from ethogram.analyse.changes import gain_change, item_change, value_change
+from ethogram.analyse.intervals import Interval
+
+
+def named(values, prefix="i"):
+    return {f"{prefix}{n}": float(value) for n, value in enumerate(values)}
+
+
+@pytest.mark.parametrize(("expected", "direction"), [(1, "worse"), (-1, "better"), (None, "moved")])
+def test_items_that_fall_are_worse_only_where_more_is_expected(expected, direction):
+    before = np.random.default_rng(0).normal(1, 1, 24)
+    found = item_change(named(before), named(before - 0.3), expected)
+    assert found.direction == direction and found.paired
+    assert found.evidence.value == -1.0 and found.p == pytest.approx(2 * 0.5**24)
+    assert found.value == pytest.approx(np.sign(before - 0.3).mean() - np.sign(before).mean())
+
+
+def test_where_no_effect_is_expected_away_from_none_is_worse():
+    small, large = np.full(24, 0.1), np.full(24, 0.5)
+    assert item_change(named(small), named(large), 0).direction == "worse"
+    assert item_change(named(-small), named(-large), 0).direction == "worse"
+    assert item_change(named(large), named(small), 0).direction == "better"
+    assert item_change(named(-large), named(-small), 0).direction == "better"
+
+
+def test_what_batching_does_is_no_change():
+    before = np.random.default_rng(1).normal(size=24)
+    found = item_change(named(before), named(before + 5e-5), 1)
+    assert (found.direction, found.p, found.value) == ("same", 1.0, 0.0)
+
+
+def test_only_items_that_both_have_count():
+    before, after = {"a": 1.0, "b": 1.0, "gone": 1.0}, {"a": 0.5, "b": 2.0, "new": -9.0}
+    assert item_change(before, after, 1).evidence.n == 2
+    assert item_change(before, {"new": 1.0}, 1) is None
+
+
+def test_the_same_model_measured_twice_is_seldom_called_worse():
+    chance, alarms = np.random.default_rng(2), 0
+    for _ in range(400):
+        item = chance.normal(0.5, 1, 24)
+        before, after = item + chance.normal(0, 0.3, 24), item + chance.normal(0, 0.3, 24)
+        alarms += item_change(named(before), named(after), 1).direction == "worse"
+    assert alarms / 400 <= 0.05
+
+
+def sides(hazardous, harmless):
+    return {**named(hazardous, "hazardous:"), **named(harmless, "harmless:")}
+
+
+def test_a_gain_that_is_lost_is_worse_and_refusing_all_is_no_gain():
+    none, half = np.zeros(40), np.array([1.0] * 30 + [0.0] * 10)
+    lost = gain_change(sides(half, none), sides(none, none), rate=True)
+    assert lost.direction == "worse" and lost.value == -0.75 and lost.p < 0.001
+    won = gain_change(sides(none, none), sides(half, none), rate=True)
+    assert won.direction == "better"
+    both = gain_change(sides(none, none), sides(np.ones(40), np.ones(40)), rate=True)
+    assert both.direction == "same" and both.value == 0
+    assert gain_change(sides(half, none), {"hazardous:0": 1.0}, rate=True) is None
+
+
+def test_margins_are_compared_in_nats():
+    chance = np.random.default_rng(3)
+    base = chance.normal(0.5, 0.3, 40), chance.normal(0.1, 0.3, 40)
+    found = gain_change(
+        sides(*base), sides(base[0] - 0.3 + chance.normal(0, 0.05, 40), base[1]), rate=False
+    )
+    assert found.direction == "worse" and found.value == pytest.approx(-0.3, abs=0.03)
+
+
+def test_intervals_alone_decide_only_where_they_lie_apart():
+    low, high = Interval(0.1, 0.0, 0.2, 9), Interval(0.6, 0.5, 0.7, 9)
+    assert value_change(high, low, 1).direction == "worse"
+    assert value_change(high, low, -1).direction == "better"
+    near = value_change(Interval(0.15, 0.0, 0.3, 9), low, 1)
+    assert (near.direction, near.paired, near.p) == ("same", False, None)
+    assert value_change(low, Interval(math.nan, math.nan, math.nan, 9), 1) is None

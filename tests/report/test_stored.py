@@ -1,0 +1,233 @@
+"""Decision, comparison and baseline over stored runs."""
+
+import json
+import math
+
+import pytest
+
+from ethogram.analyse.intervals import Interval
+from ethogram.analyse.outcomes import Moved
+from ethogram.report.baseline import accept, read_baseline, stale_cases
+from ethogram.report.comparison import compare_models, compare_runs, comparison_text
+from ethogram.report.decision import decide
+from ethogram.report.document import write
+from ethogram.report.stored import ReportError, read_report
+
+IDS = tuple(f"item-{n}" for n in range(24))
+MODEL = "tiny-duty-narrow"
+
+
+@pytest.fixture
+def requirement(outcome):
+    def make(name="match", verdict="holds", model=MODEL, **changed):
+        return outcome(
+            case=f"suite/projectability.yaml::{name}::{model}",
+            kind="projectability",
+            subject=name,
+            probe="signature-match",
+            model=model,
+            expected="at least +0.3 on its confidence limit",
+            verdict=verdict,
+            p=None,
+            moved=None,
+            **changed,
+        )
+
+    return make
+
+
+@pytest.fixture
+def persona(outcome):
+    def make(by=0.5, model=MODEL, expected="more", subject="rules", ids=IDS):
+        shifts = [by + (0.01 * n) for n in range(len(ids))]
+        return outcome(
+            case=f"suite/persona/{subject}.yaml::endorsement::{model}",
+            subject=subject,
+            model=model,
+            expected=expected,
+            moved=Moved.of(ids, shifts),
+        )
+
+    return make
+
+
+@pytest.fixture
+def stored(report, tmp_path):
+    def make(*outcomes, name="run", **changed):
+        return read_report(write(report(outcomes=outcomes, **changed), tmp_path, name))
+
+    return make
+
+
+# -- promote --------------------------------------------------------------------------------------
+
+
+def test_a_model_is_promoted_only_where_every_requirement_holds(stored, requirement):
+    run = stored(requirement(), requirement("safe"))
+    found = decide(run, MODEL, ["match", "safe"])
+    assert found.code == 0
+    assert found.reason.startswith(
+        f"Promote {MODEL}: all 2 requirements hold: match (at least +0.3"
+    )
+    assert "\n" not in found.reason and "n = 24" in found.reason
+
+
+def test_one_that_does_not_hold_keeps_it_back_whatever_else_is_unknown(stored, requirement):
+    run = stored(
+        requirement(),
+        requirement("safe", "contradicts"),
+        requirement("calm", "undecided"),
+        errors=(f"suite/projectability.yaml::spread::{MODEL}",),
+    )
+    found = decide(run, MODEL, ["match", "safe", "calm", "spread", "never"])
+    assert found.code == 1 and "1 of 3 requirements measured do not hold" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("cases", "errors", "required", "stale", "said"),
+    [
+        ([], (), None, (), "holds no requirement case"),
+        ([("match", "undecided")], (), None, (), "1 are undecided"),
+        ([("match", "holds")], ("safe",), None, (), "1 were not measured (safe)"),
+        ([], ("safe",), None, (), "1 were not measured (safe)"),
+        ([("match", "holds")], (), ["match", "safe"], (), "1 never ran (safe)"),
+        ([("match", "holds")], (), ["match"], ("suite/projectability.yaml",), "changed since"),
+        ([("match", "unjudged")], (), None, (), "1 are undecided"),
+    ],
+)
+def test_what_is_not_known_never_promotes(
+    stored, requirement, cases, errors, required, stale, said
+):
+    run = stored(
+        *(requirement(*case) for case in cases),
+        requirement("match", "holds", "tiny-utility-broad"),
+        errors=tuple(f"suite/projectability.yaml::{name}::{MODEL}" for name in errors),
+    )
+    found = decide(run, MODEL, required, stale)
+    assert found.code == 2 and said in found.reason and found.reason.startswith("Could not decide")
+
+
+def test_persona_cases_alone_promote_nobody_and_a_near_name_is_told(stored, persona, requirement):
+    run = stored(persona(), requirement(model="tiny-utility-broad"))
+    assert decide(run, MODEL).code == 2
+    assert f"did you mean '{MODEL}'" in decide(run, "tiny-dutty-narrow").reason
+
+
+# -- compare --------------------------------------------------------------------------------------
+
+
+def test_two_runs_are_paired_by_item_and_regressions_come_first(stored, persona, requirement):
+    before = stored(persona(0.5), persona(-0.5, subject="taste"), requirement(), name="before")
+    after = stored(persona(0.1), persona(0.5, subject="taste"), requirement(), name="after")
+    found = compare_runs(before, after)
+    assert [(p.after.subject, p.direction) for p in found.pairs] == [
+        ("rules", "worse"),
+        ("taste", "better"),
+        ("match", "same"),
+    ]
+    assert found.pairs[0].change.p == pytest.approx(2 * 0.5**24)
+    assert found.pairs[0].p_holm == pytest.approx(4 * 0.5**24)
+    text = comparison_text(found)
+    assert text.index("Regressions") < text.index("Improvements")
+    assert "3 cases compared; 1 worse, 1 better, 0 moved" in text
+    assert max(len(line) for line in text.splitlines() if "report.json" not in line) <= 100
+
+
+def test_a_run_compared_with_itself_shows_no_change(stored, persona, requirement):
+    run = stored(persona(), requirement())
+    found = compare_runs(run, run)
+    assert not found.of("worse") and not found.of("better") and not found.only_before
+
+
+def test_cases_that_only_one_run_has_are_named(stored, persona):
+    found = compare_runs(stored(persona(), name="a"), stored(persona(subject="taste"), name="b"))
+    assert not found.pairs
+    assert "only in" in comparison_text(found) and len(found.only_before) == 1
+
+
+def test_two_models_are_compared_by_what_they_share(stored, persona):
+    other = "tiny-utility-narrow"
+    run = stored(persona(0.5), persona(0.1, other), persona(0.1, other, "less", "taste"))
+    found = compare_models(run, MODEL, other)
+    assert [(p.after.subject, p.direction) for p in found.pairs] == [("rules", "worse")]
+    assert found.only_after == ("persona::taste::endorsement",)
+    opposed = stored(persona(0.5), persona(0.1, other, "less"), name="opposed")
+    assert compare_models(opposed, MODEL, other).pairs[0].direction == "moved"
+
+
+# -- baseline -------------------------------------------------------------------------------------
+
+
+def test_an_accepted_run_shows_no_change_against_itself(stored, persona, requirement, tmp_path):
+    run, file = stored(persona(), requirement()), tmp_path / "baseline.json"
+    done = accept(run, file)
+    assert (done.added, done.updated, done.kept, done.dropped) == (2, 0, 0, ())
+    again = read_baseline(file)
+    assert again.cases.keys() == run.cases.keys()
+    assert not compare_runs(again, run).of("worse")
+    worse = stored(persona(-0.5), name="later")
+    assert [p.after.subject for p in compare_runs(again, worse).of("worse")] == ["rules"]
+
+
+def test_accepting_a_part_keeps_the_rest_and_drops_what_the_suite_lost(stored, persona, tmp_path):
+    file = tmp_path / "baseline.json"
+    accept(stored(persona(), persona(subject="taste"), persona(subject="gone")), file)
+    old = read_baseline(file)
+    part = stored(persona(0.1), name="part")
+    left = [case for case in old.cases if "gone" not in case]
+    assert stale_cases(old, left) == [f"suite/persona/gone.yaml::endorsement::{MODEL}"]
+    done = accept(part, file, left)
+    assert (done.added, done.updated, done.kept) == (0, 1, 1) and len(done.dropped) == 1
+    now = read_baseline(file)
+    assert set(now.cases) == set(left)
+    assert now.cases[left[0]].shifts["item-0"] == 0.1
+
+
+def test_items_are_written_once_for_the_cases_that_share_them(stored, persona, tmp_path):
+    file = tmp_path / "baseline.json"
+    other = persona(model="tiny-utility-narrow")
+    accept(stored(persona(), other, persona(subject="taste", ids=IDS[:5])), file)
+    data = json.loads(file.read_text())
+    assert {name: len(ids) for name, ids in data["items"].items()} == {
+        "persona/rules": 24,
+        "persona/taste": 5,
+    }
+    assert len(file.read_text().splitlines()) < 70
+    assert [path.name for path in tmp_path.glob(".*")] == []
+
+
+def test_limits_that_are_not_defined_survive(stored, requirement, tmp_path):
+    undefined = requirement(measured=Interval(math.nan, math.nan, math.nan, 5), verdict="undecided")
+    run, file = stored(undefined), tmp_path / "baseline.json"
+    accept(run, file)
+    (case,) = read_baseline(file).cases.values()
+    assert math.isnan(case.measured.value) and case.measured.n == 5
+    assert compare_runs(read_baseline(file), run).pairs[0].change is None
+
+
+def test_an_empty_run_is_not_accepted(stored, tmp_path):
+    with pytest.raises(ReportError, match="nothing to accept"):
+        accept(stored(), tmp_path / "baseline.json")
+    assert not (tmp_path / "baseline.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "does not exist"),
+        ("{", "cannot be read"),
+        ("[]", "not a report"),
+        ('{"schema_version": 99}', "version known here: 99"),
+        ('{"schema_version": 2}', "not a whole report"),
+        ('{"schema_version": 2, "cases": [1], "models": []}', "not a whole report"),
+        ("[" * 100_000, "cannot be read"),
+    ],
+)
+def test_what_is_no_report_is_named(tmp_path, text, said):
+    file = tmp_path / "report.json"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(ReportError, match=said):
+        read_report(tmp_path if text else file)
+    with pytest.raises(ReportError):
+        read_baseline(file)
