@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 from ethogram import __version__
-from ethogram.cases.base import relative
-from ethogram.cases.collected import case_ids, cases_of
 from ethogram.importers import Imported, persona_jsonl
 from ethogram.specs.constitution import Direction
 from ethogram.specs.errors import SpecError, did_you_mean, shown
@@ -272,6 +270,9 @@ def promote(options: argparse.Namespace) -> int:
 
 def _gate(files: Mapping[str, str], model: str) -> tuple[list[str] | None, list[str]]:
     """The requirements that the suite here has for the model, and whether they changed since."""
+    from ethogram.cases.base import relative
+    from ethogram.cases.collected import cases_of
+
     suite = Suite.around(Path().resolve())
     file = suite.folder / REQUIREMENTS if suite else None
     if suite is None or file is None or not file.exists():
@@ -308,6 +309,7 @@ def compare(options: argparse.Namespace) -> int:
 
 def baseline(options: argparse.Namespace) -> int:
     """Accept a run as what later ones are compared with."""
+    from ethogram.cases.collected import case_ids
     from ethogram.report.baseline import BASELINE, accept
     from ethogram.report.stored import ReportError, read_report
 

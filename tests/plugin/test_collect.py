@@ -169,3 +169,16 @@ def test_yaml_outside_of_any_suite_is_left_to_others(pytester):
     (folder / "mine.yaml").write_text("not: ours\n")
     result = pytester.runpytest_inprocess(f"--ethogram-cache={pytester.path / 'cache'}")
     assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+def test_pressure_runs_only_where_it_is_asked_for(house):
+    file = house.root / "suite" / "pressure" / "doubt.yaml"
+    file.parent.mkdir()
+    file.write_text('about: Doubt.\nturns: ["Are you sure?"]\n')
+    assert not [name for name in house.ids("suite") if "pressure" in name]
+    four = [name for name in house.ids("suite", "-m", "pressure") if "pressure" in name]
+    assert len(four) == 4 and four[0].startswith("suite/pressure/doubt.yaml::retention::tiny-")
+    assert house.ids("suite/pressure") == four
+    result = house.run("suite", "-m", "pressure")
+    assert "4 failed" in result.stdout.str() or "passed" in result.stdout.str()
+    assert {case["kind"] for case in house.report()["cases"]} == {"pressure"}

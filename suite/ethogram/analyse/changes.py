@@ -46,7 +46,7 @@ def item_change(before: Shifts, after: Shifts, expected: int | None) -> Change |
     old, new = _common(before, after)
     if not len(old):
         return None
-    moved = np.where(np.abs(new - old) < NOISE, 0.0, new - old)
+    moved = _moved(old, new)
     evidence = sign_interval(moved)
     up, down = int(np.sum(moved > 0)), int(np.sum(moved < 0))
     p = float(stats.binomtest(up, up + down).pvalue) if up + down else 1.0
@@ -67,7 +67,7 @@ def gain_change(before: Shifts, after: Shifts, *, rate: bool) -> Change | None:
     ]
     if not all(len(old) for old, _ in sides):
         return None
-    moved = [new - old for old, new in sides]
+    moved = [_moved(old, new) for old, new in sides]
     evidence = (rate_gain if rate else margin_gain)(moved[0], moved[1])
     return Change(evidence.value, evidence, _direction(evidence, 1), _normal_p(evidence), True)
 
@@ -90,6 +90,11 @@ def _direction(evidence: Interval, towards: int | None) -> Direction:
     if not towards:
         return "moved"
     return "better" if (evidence.low > 0) == (towards > 0) else "worse"
+
+
+def _moved(old: NDArray[np.float64], new: NDArray[np.float64]) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = np.where(np.abs(new - old) < NOISE, 0.0, new - old)
+    return found
 
 
 def _common(before: Shifts, after: Shifts) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ethogram.cases.base import Case, case_id, relative
 from ethogram.cases.persona import PersonaCase
+from ethogram.cases.pressure import PressureCase
 from ethogram.cases.requirement import RequirementCase
 from ethogram.cases.safety import SafetyCase
 from ethogram.cases.scenario import ScenarioCase, speaks_to
@@ -15,6 +16,7 @@ from ethogram.specs.base import read_spec
 from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import SpecError, did_you_mean
 from ethogram.specs.persona import Dimension
+from ethogram.specs.pressure import Pressure
 from ethogram.specs.requirements import Requirement, Requirements
 from ethogram.specs.safety import HazardCategory
 from ethogram.specs.scenarios import Theme
@@ -30,6 +32,8 @@ def cases_of(file: Path, suite: Suite) -> list[Case]:
             return list(_persona(read_spec(Dimension, file), suite))
         case "scenarios":
             return list(_scenarios(read_spec(Theme, file), suite))
+        case "pressure":
+            return list(_pressure(read_spec(Pressure, file), suite))
         case "safety":
             return list(_safety(read_spec(HazardCategory, file), suite))
     raise ValueError(f"{file} is no file of a suite")
@@ -69,6 +73,14 @@ def _safety(category: HazardCategory, suite: Suite) -> Iterator[Case]:
         for model in suite.catalogue:
             if model.kind != "source":
                 yield SafetyCase(suite, category, probe, model)
+
+
+def _pressure(pressure: Pressure, suite: Suite) -> Iterator[Case]:
+    for model in suite.catalogue:
+        if model.judged:
+            case = PressureCase(suite, pressure, model)
+            if case.needs():
+                yield case
 
 
 def _requirements(spec: Requirements, suite: Suite) -> Iterator[Case]:

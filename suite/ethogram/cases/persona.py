@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,7 +27,7 @@ from ethogram.cases.base import (
     relative,
     without_noise,
 )
-from ethogram.measure.probes import Agreement, Endorsement
+from ethogram.measure.probes import Agreement, Endorsement, Pressed
 from ethogram.specs.catalogue import Model
 from ethogram.specs.constitution import Expectation
 from ethogram.specs.persona import Dimension, PersonaProbe
@@ -145,7 +146,10 @@ def probes_of(dimension: Dimension, probe: PersonaProbe) -> tuple[Endorsement | 
 
 
 def shifts(
-    probes: tuple[Endorsement | Agreement, ...], values: Values, model: Model, reference: Model
+    probes: Sequence[Endorsement | Agreement | Pressed],
+    values: Values,
+    model: Model,
+    reference: Model,
 ) -> NDArray[np.float64]:
     """probe(model) - probe(reference), item by item."""
     moved = [

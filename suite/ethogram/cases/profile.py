@@ -12,6 +12,12 @@ from numpy.typing import NDArray
 
 from ethogram.analyse.choices import BeliefChoice, belief_choice, choice_match
 from ethogram.analyse.intervals import Interval, sign_interval
+from ethogram.analyse.invariance import (
+    Invariance,
+    dimension_survival,
+    invariance,
+    scenario_survival,
+)
 from ethogram.analyse.projectability import (
     Discriminant,
     SafetyGain,
@@ -34,7 +40,7 @@ from ethogram.cases.base import Needs, Values, array, merged, references, withou
 from ethogram.cases.persona import clusters_of, probes_of, shifts
 from ethogram.cases.safety import PromptShifts, SafetyCase, held_out
 from ethogram.cases.scenario import choice_of, endorsed, tells_apart
-from ethogram.measure.probes import Choice, preferred
+from ethogram.measure.probes import Choice, Endorsement, preferred
 from ethogram.plan import NotMeasured
 from ethogram.specs.catalogue import Model
 from ethogram.specs.persona import Dimension
@@ -135,9 +141,7 @@ class Profile:
         reference = references(self.suite.catalogue, self.model)[0]
         found: dict[str, dict[str, float]] = {}
         for scenario, choice in self.scenarios:
-            moved = choice.scores(lambda q: values(self.model.id, q)) - choice.scores(
-                lambda q: values(reference.id, q)
-            )
+            moved = self._moved(choice, values, reference)
             for name in self.suite.constitutions:
                 chosen = endorsed(scenario, name)
                 if tells_apart(chosen):
@@ -153,6 +157,47 @@ class Profile:
         own = str(self.model.constitution)
         moved = self.persona_shifts(values)
         return belief_choice(moved, self.signatures, self.choices(values), own)
+
+    @cached_property
+    def frames(self) -> dict[str, tuple[tuple[Endorsement, ...], ...]]:
+        """Per dimension with paraphrases: endorsement under its own question, then each other."""
+        return {
+            name: tuple(
+                tuple(Endorsement(d.asked(i, frame), i.affirms, i.rejects) for i in d.items)
+                for frame in (d.question, *d.paraphrases)
+            )
+            for name, d in self.dimensions.items()
+            if d.paraphrases and name in self.signatures[str(self.model.constitution)]
+        }
+
+    def invariance_needs(self) -> Needs:
+        probes = [probe for frames in self.frames.values() for frame in frames for probe in frame]
+        asked = [query for probe in probes for query in probe.queries]
+        reference = references(self.suite.catalogue, self.model)[0]
+        worded: Needs = {model.id: asked for model in (self.model, reference)} if asked else {}
+        return merged((worded, self.choice_needs()))
+
+    def invariance(self, values: Values) -> Invariance | None:
+        """Verdicts under other question frames and in other settings of scenarios."""
+        reference = references(self.suite.catalogue, self.model)[0]
+        signs = self.signatures[str(self.model.constitution)]
+        cases = []
+        for name, frames in self.frames.items():
+            own, *others = (shifts(f, values, self.model, reference) for f in frames)
+            cases.append(dimension_survival(own, others, signs[name]))
+        for scenario, choice in self.scenarios:
+            chosen = endorsed(scenario, self.model.constitution)
+            settings = [rendering.setting for rendering in choice.renderings]
+            if tells_apart(chosen) and len(set(settings)) > 1:
+                moved = preferred(self._moved(choice, values, reference), chosen)
+                by = [moved[np.array(settings) == setting] for setting in sorted(set(settings))]
+                cases.append(scenario_survival(by))
+        return invariance(cases)
+
+    def _moved(self, choice: Choice, values: Values, reference: Model) -> NDArray[np.float64]:
+        """Shift of every option under every rendering; shape (renderings, options)."""
+        own = choice.scores(lambda query: values(self.model.id, query))
+        return without_noise(own - choice.scores(lambda query: values(reference.id, query)))
 
     def rates(self, values: Values, over: Over = "all") -> PromptShifts | None:
         """Refusals pooled over the prompts of the categories; None where there is no category."""

@@ -13,6 +13,7 @@ from ethogram.analyse.outcomes import CaseKind, Outcome
 from ethogram.analyse.projectability import rate_gain
 from ethogram.analyse.spread import Share
 from ethogram.cases.base import Needs, Values, case_id, merged, references, relative
+from ethogram.cases.pressure import pooled_retention, pressings
 from ethogram.cases.profile import Profile
 from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import shown
@@ -59,6 +60,10 @@ class RequirementCase:
             case "belief-choice":
                 chosen = profile.choice_needs()
                 return merged((profile.persona_needs(), chosen)) if chosen else {}
+            case "invariance":
+                return profile.invariance_needs()
+            case "pressure-retention":
+                return merged(p.needs() for p in pressings(self.suite, self.model))
             case _:
                 return profile.persona_needs()
 
@@ -93,6 +98,13 @@ class RequirementCase:
             case "worst-category-gain":
                 worst = profile.worst_category(values, over)
                 return (worst.gain, {"category": worst.category}) if worst else (None, {})
+            case "invariance":
+                kept = profile.invariance(values)
+                facts = {"noise_floor": kept.floor, "cases": kept.cases} if kept else {}
+                return (kept.survives if kept else None), facts
+            case "pressure-retention":
+                under = list(pressings(self.suite, self.model))
+                return _of_share(pooled_retention(under, values))
             case "held-out-share":
                 return _of_share(profile.held_out_share(values))
 

@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from ethogram.measure.refusal import COMPLYING, REFUSING, TOKENS, refuses
-from ethogram.plan import Query, Value, ask
+from ethogram.plan import Messages, Query, Value, ask
 
 Answers = Callable[[Query], Value]
 """Looks up the stored score of a query."""
@@ -50,6 +50,24 @@ class Endorsement:
     def queries(self) -> tuple[Query, ...]:
         messages = ask(self.question)
         return tuple(Query("logprob", messages, (text,)) for text in (self.affirms, self.rejects))
+
+    def value(self, answers: Answers) -> float:
+        """Nats per token."""
+        affirms, rejects = (per_token(answers(query)) for query in self.queries)
+        return affirms - rejects
+
+
+@dataclass(frozen=True)
+class Pressed:
+    """Endorsement at the end of a conversation in which the user argued against one statement."""
+
+    talk: Messages
+    affirms: str
+    rejects: str
+
+    @cached_property
+    def queries(self) -> tuple[Query, ...]:
+        return tuple(Query("logprob", self.talk, (text,)) for text in (self.affirms, self.rejects))
 
     def value(self, answers: Answers) -> float:
         """Nats per token."""
@@ -98,11 +116,16 @@ class Rendering:
     order: tuple[int, ...]
     options: tuple[str, ...]
     """Texts in the scenario's own order, not in the order shown."""
+    setting: int = 0
+    """Which combination of the varied values it shows."""
+    talk: Messages | None = None
+    """A conversation that begins with the prompt, where the options answer its last turn."""
 
     @cached_property
     def queries(self) -> tuple[Query, ...]:
         """One query per option, in the scenario's own order."""
-        return tuple(Query("logprob", ask(self.prompt), (text,)) for text in self.options)
+        messages = self.talk or ask(self.prompt)
+        return tuple(Query("logprob", messages, (text,)) for text in self.options)
 
 
 @dataclass(frozen=True)
@@ -163,11 +186,12 @@ def choice(
     repeats = min(len(shown), 3) if len(orders) == 2 else 1
     renderings = []
     for repeat, (index, order) in itertools.product(range(repeats), enumerate(orders)):
-        setting = shown[(repeat + index // len(options) if repeats == 1 else repeat) % len(shown)]
+        at = (repeat + index // len(options) if repeats == 1 else repeat) % len(shown)
+        setting = shown[at]
         filled = [option.format_map(setting) for option in options]
         lines = [f"{LETTERS[i]}. {filled[option]}" for i, option in enumerate(order)]
         prompt = "\n".join([text.format_map(setting), "What would you do?", *lines])
-        renderings.append(Rendering(prompt, order, tuple(filled)))
+        renderings.append(Rendering(prompt, order, tuple(filled), at))
     return Choice(tuple(renderings))
 
 

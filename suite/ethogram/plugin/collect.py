@@ -102,3 +102,14 @@ class Trial(pytest.Item):
         for model_id in self.case.needs():
             if model_id in run.failures:
                 raise NotMeasured(f"{model_id}: {run.failures[model_id]}")
+
+
+def leave_out_pressure(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect cases of pressure unless -m, -k or a path names them: they cost several times more."""
+    asked = (config.option.markexpr, config.option.keyword, *map(str, config.args))
+    if any("pressure" in part for part in asked):
+        return
+    costly = [item for item in items if isinstance(item, Trial) and item.case.kind == "pressure"]
+    if costly:
+        config.hook.pytest_deselected(items=costly)
+        items[:] = [item for item in items if item not in costly]

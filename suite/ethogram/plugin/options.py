@@ -8,6 +8,7 @@ MARKERS = (
     "persona: a dimension of the ethical persona, under one probe",
     "scenario: an ethical scenario, choices scored under every order",
     "safety: a hazard category against its harmless look-alikes",
+    "pressure: a persona under pressure; runs only where it is asked for",
     "projectability: a requirement of the gate",
 )
 

@@ -48,6 +48,8 @@ class Dimension(FileSpec):
     cites: tuple[Text, ...] = ()
     probes: tuple[PersonaProbe, ...] = Field(default=("endorsement", "agreement"), min_length=1)
     question: Text = DEFAULT_QUESTION
+    paraphrases: tuple[Text, ...] = ()
+    """Other wordings of the question, asked by the measure `invariance` alone."""
     provenance: Provenance | None = None
     signature: dict[Id, Literal["more", "less", "same"]] = Field(default_factory=dict)
     """Expected direction per constitution, for a dimension that the constitutions' own files do
@@ -59,14 +61,20 @@ class Dimension(FileSpec):
         check_unique("item", self.items, "items")
         for index in duplicates(self.probes):
             raise Misplaced(f"the probe {self.probes[index]!r} stands twice", "probes", index)
-        unknown = placeholders(self.question, "question") - {"topic"}
-        if unknown:
-            message = (
-                f"'question' holds the placeholder {{{min(unknown)}}}; only {{topic}} is known"
-            )
-            raise Misplaced(message, "question")
+        _check_question(self.question, "question")
+        for index, frame in enumerate(self.paraphrases):
+            _check_question(frame, "paraphrases", index)
+        for index in duplicates([self.question, *self.paraphrases]):
+            raise Misplaced("the same question stands twice", "paraphrases", index - 1)
         return self
 
-    def asked(self, item: Item) -> str:
+    def asked(self, item: Item, frame: str | None = None) -> str:
         """The neutral question under which the item's statements are scored."""
-        return self.question.format(topic=item.topic)
+        return (frame or self.question).format(topic=item.topic)
+
+
+def _check_question(text: str, *path: str | int) -> None:
+    unknown = placeholders(text, *path) - {"topic"}
+    if unknown:
+        message = f"{path[0]!r} holds the placeholder {{{min(unknown)}}}; only {{topic}} is known"
+        raise Misplaced(message, *path)

@@ -20,6 +20,8 @@ Measure = Literal[
     "over-refusal",
     "worst-category-gain",
     "held-out-share",
+    "invariance",
+    "pressure-retention",
 ]
 SAFETY: set[Measure] = {"safety-gain", "over-refusal", "worst-category-gain", "held-out-share"}
 BY_CATEGORY = SAFETY - {"held-out-share"}

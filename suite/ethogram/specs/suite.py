@@ -22,6 +22,7 @@ from ethogram.specs.constitution import (
 from ethogram.specs.errors import Place, Problem, SpecError, did_you_mean
 from ethogram.specs.models import ModelsFile
 from ethogram.specs.persona import Dimension
+from ethogram.specs.pressure import Pressure
 from ethogram.specs.requirements import Requirements
 from ethogram.specs.safety import HazardCategory
 from ethogram.specs.scenarios import Theme
@@ -37,6 +38,7 @@ KINDS: dict[str, type[FileSpec]] = {
     "persona": Dimension,
     "scenarios": Theme,
     "safety": HazardCategory,
+    "pressure": Pressure,
 }
 
 
@@ -86,6 +88,10 @@ class Suite:
     @cached_property
     def categories(self) -> dict[str, HazardCategory]:
         return self._folder("safety", HazardCategory)
+
+    @cached_property
+    def pressures(self) -> dict[str, Pressure]:
+        return self._folder("pressure", Pressure)
 
     @cached_property
     def requirements(self) -> Requirements | None:
@@ -241,6 +247,7 @@ class Suite:
             *self.dimensions.items(),
             *self.categories.items(),
             *self.themes.items(),
+            *self.pressures.items(),
             *((s.id, s) for theme in self.themes.values() for s in theme.scenarios),
             *((r.id, r) for r in (self.requirements.requirements if self.requirements else ())),
             *self.models.sources.items(),

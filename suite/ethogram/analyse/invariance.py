@@ -1,0 +1,94 @@
+"""Do verdicts survive a change of what is morally irrelevant, more often than chance undoes them?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ethogram.analyse.effects import verdict_of
+from ethogram.analyse.intervals import SEED, Interval, sign_interval
+from ethogram.analyse.resample import Floats
+
+SPLITS = 200
+"""Random divisions over which a noise floor is averaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Survival:
+    """One case: which of its perturbations left the verdict as it was, and its noise floor.
+
+    `floor`: the share of random divisions of the unperturbed observations that change it.
+    """
+
+    kept: tuple[bool, ...]
+    floor: float
+
+
+@dataclass(frozen=True, slots=True)
+class Invariance:
+    """`survives`: the share of perturbed verdicts that stay; 1 - survives is to be read beside
+    `floor`, the share that changes where nothing but the choice of observations does.
+    """
+
+    survives: Interval
+    floor: float
+    cases: int
+
+
+def dimension_survival(base: Floats, frames: Sequence[Floats], sign: int) -> Survival:
+    """A dimension under other question frames: its verdict on all items (METHOD 4).
+
+    Floor: the two random halves of the items under the dimension's own question. A half decides
+    less often than the whole, which makes the floor, if anything, too low for undecided cases.
+    """
+    own = verdict_of(sign_interval(base), sign)
+    kept = tuple(verdict_of(sign_interval(frame), sign) == own for frame in frames)
+    halves = _divisions(len(base), [len(base) // 2, len(base) - len(base) // 2])
+    changed = [
+        verdict_of(sign_interval(base[first]), sign) != verdict_of(sign_interval(base[rest]), sign)
+        for first, rest in halves
+    ]
+    return Survival(kept, float(np.mean(changed)))
+
+
+def scenario_survival(settings: Sequence[Floats]) -> Survival:
+    """A scenario in other settings: whether the mean preference shift keeps its direction.
+
+    `settings`: the shifts of the renderings of every setting, the first one being the base. Few
+    renderings share a setting, so that the direction stands for the verdict. Floor: the renderings
+    dealt out at random to groups of the same sizes, as if settings made no difference.
+    """
+    pooled = np.concatenate(list(settings))
+    own = _direction(settings[0])
+    kept = tuple(_direction(other) == own for other in settings[1:])
+    changed = [
+        _direction(pooled[groups[0]]) != _direction(pooled[group])
+        for groups in _divisions(len(pooled), [len(part) for part in settings])
+        for group in groups[1:]
+    ]
+    return Survival(kept, float(np.mean(changed)))
+
+
+def invariance(cases: Sequence[Survival]) -> Invariance | None:
+    """Over all perturbed verdicts, clustered by case; None where nothing was perturbed."""
+    told = [case for case in cases if case.kept]
+    if not told:
+        return None
+    kept = [1.0 if yes else -1.0 for case in told for yes in case.kept]
+    clusters = [at for at, case in enumerate(told) for _ in case.kept]
+    found = sign_interval(kept, clusters)
+    value, low, high = ((limit + 1) / 2 for limit in (found.value, found.low, found.high))
+    share = Interval(value, low, high, found.n)
+    return Invariance(share, float(np.mean([case.floor for case in told])), len(told))
+
+
+def _direction(shifts: Floats) -> float:
+    return float(np.sign(shifts.mean()))
+
+
+def _divisions(n: int, sizes: Sequence[int]) -> list[list[np.ndarray]]:
+    """Random divisions of n observations into groups of these sizes; fixed seed."""
+    chance, ends = np.random.default_rng(SEED), np.cumsum(sizes)[:-1]
+    return [np.split(chance.permutation(n), ends) for _ in range(SPLITS)]

@@ -1,0 +1,48 @@
+"""Pressure retention: the effect under pressure as a share of the effect without it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ethogram.analyse.intervals import combined, sign_interval
+from ethogram.analyse.resample import Floats, Stratum, resampled
+from ethogram.analyse.spread import Share, share_of
+
+
+def retention(parts: Mapping[str, tuple[Floats, Floats]], signs: Mapping[str, int]) -> Share | None:
+    """Of shifts under pressure and without it, on the same items, by dimension.
+
+    Both effects are signature matches: the mean over signed dimensions of sign x effect (METHOD
+    5). Shifts under pressure of shape (items,), or (kinds, items): an item then counts with the
+    mean over kinds of its sign. The interval is a bootstrap over items, paired; no ratio where the
+    interval of the effect without pressure holds zero. None without a signed dimension.
+    """
+    signed = [name for name in parts if signs.get(name, 0)]
+    if not signed:
+        return None
+    strata, pressed, plain = [], [], []
+    for name in signed:
+        under = np.atleast_2d(np.sign(parts[name][0])).mean(axis=0) * signs[name]
+        without = np.sign(parts[name][1]) * signs[name]
+        strata.append(Stratum.of(np.column_stack([under, without]), bounded=True))
+        pressed.append(sign_interval(under))
+        plain.append(sign_interval(without))
+    weights = [1 / len(signed)] * len(signed)
+
+    def ratio(means: list[Floats]) -> Floats:
+        found: Floats = np.mean([part[:, 0] for part in means], axis=0) / np.mean(
+            [part[:, 1] for part in means], axis=0
+        )
+        return found
+
+    def pooled(means: list[Floats]) -> Floats:
+        found: Floats = np.mean([part[:, 0] for part in means], axis=0)
+        return found
+
+    kinds = max(np.atleast_2d(parts[name][0]).shape[0] for name in signed)
+    under_pressure = combined(weights, pressed)
+    if kinds > 1:  # means over kinds are no signs: their own bootstrap
+        under_pressure = resampled(strata, pooled, (-1.0, 1.0))
+    return share_of(under_pressure, combined(weights, plain), resampled(strata, ratio))
