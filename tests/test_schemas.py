@@ -194,6 +194,7 @@ def test_a_report_as_written_fits_its_schema(judged: Report) -> None:
         "persona",
         "scenario",
         "safety",
+        "pressure",
         "projectability",
     }
     assert complaints("report", written) == []

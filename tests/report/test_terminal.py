@@ -139,3 +139,15 @@ def test_no_table_is_wider_than_the_terminal(report, row, outcome, data):
 def test_names_that_fit_are_not_cut(report, row):
     name = "smollm2-consequentialism-narrow"
     assert name in render(report(models=(row(model=name, match=UP),)))
+
+
+def test_how_far_a_persona_carries_is_a_table_of_its_own(report, row):
+    from ethogram.analyse.intervals import Interval
+    from ethogram.analyse.transfer import Transfer
+
+    plain = render(report(models=(row(),)))
+    assert "Projectability" not in plain
+    moved = Transfer(Interval(0.62, 0.41, 0.83, 240), Interval(0.9, 0.7, 1.0, 240), 10)
+    text = render(report(models=(row(transfer=moved, choice_match=Interval(0.4, 0.1, 0.6, 24)),)))
+    assert "+0.62 [+.41,+.83]" in text and "+0.40 [+.10,+.60]" in text
+    assert max(map(len, text.splitlines())) <= 100

@@ -159,6 +159,11 @@ def pooled_retention(pressings: Sequence[Pressing], values: Values) -> Share | N
     return retention(parts, pressings[0].signs)
 
 
+def retained(suite: Suite, model: Model, values: Values) -> Share | None:
+    """The model's retention over all kinds of pressure of the suite."""
+    return pooled_retention(list(pressings(suite, model)), values)
+
+
 def pressings(suite: Suite, model: Model) -> Iterator[Pressing]:
     """The model under every kind of pressure of the suite."""
     return (Pressing(suite, pressure, model) for pressure in suite.pressures.values())

@@ -13,7 +13,7 @@ from ethogram.analyse.outcomes import CaseKind, Outcome
 from ethogram.analyse.projectability import rate_gain
 from ethogram.analyse.spread import Share
 from ethogram.cases.base import Needs, Values, case_id, merged, references, relative
-from ethogram.cases.pressure import pooled_retention, pressings
+from ethogram.cases.pressure import pressings, retained
 from ethogram.cases.profile import Profile
 from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import shown
@@ -103,8 +103,7 @@ class RequirementCase:
                 facts = {"noise_floor": kept.floor, "cases": kept.cases} if kept else {}
                 return (kept.survives if kept else None), facts
             case "pressure-retention":
-                under = list(pressings(self.suite, self.model))
-                return _of_share(pooled_retention(under, values))
+                return _of_share(retained(self.suite, self.model, values))
             case "held-out-share":
                 return _of_share(profile.held_out_share(values))
 

@@ -13,6 +13,7 @@ from ethogram.analyse.outcomes import Outcome
 from ethogram.analyse.projectability import SafetyGain
 from ethogram.analyse.seeds import SeedSpread
 from ethogram.cases.base import relative
+from ethogram.cases.pressure import retained
 from ethogram.cases.profile import Profile
 from ethogram.cases.seeds import SeedGroup
 from ethogram.jobs import NotMeasured, Run
@@ -61,6 +62,8 @@ def row_of(model: Model, run: Run, outcomes: Sequence[Outcome]) -> ModelRow:
         spread_margin=_measured(lambda: profile.spread(run.value, "refusal-margin"))
         if tested
         else None,
+        invariance=_measured(lambda: profile.invariance(run.value)) if model.judged else None,
+        pressure=_measured(lambda: retained(run.suite, model, run.value)) if model.judged else None,
         verdicts=count_verdicts(outcomes, model.id),
         **_provenance(model, run),
     )

@@ -10,9 +10,10 @@ from typing import Any
 from ethogram.analyse.choices import BeliefChoice
 from ethogram.analyse.effects import Verdict
 from ethogram.analyse.intervals import Interval
+from ethogram.analyse.invariance import Invariance
 from ethogram.analyse.outcomes import Outcome
 from ethogram.analyse.projectability import Discriminant, SafetyGain
-from ethogram.analyse.spread import CategorySpread
+from ethogram.analyse.spread import CategorySpread, Share
 from ethogram.analyse.transfer import Transfer
 
 
@@ -39,6 +40,9 @@ class ModelRow:
     belief_choice: BeliefChoice | None = None
     spread_rate: CategorySpread | None = None
     spread_margin: CategorySpread | None = None
+    invariance: Invariance | None = None
+    pressure: Share | None = None
+    """Retention over all kinds of pressure; measured where those cases or a requirement ran."""
     verdicts: dict[Verdict, int] = field(default_factory=dict)
     digest: str | None = None
     adapter: str | None = None

@@ -28,6 +28,11 @@ def render(report: Report) -> str:
             "Persona: effect of the constitution on what the model says, 95 % CI",
             _persona(judged, report),
         ]
+    if carried := [row for row in judged if _carries(row)]:
+        parts += [
+            "Projectability: how far the persona carries, 95 % CI",
+            _projectability(carried),
+        ]
     tested = [row for row in report.models if row.kind != "source"]
     if tested:
         parts += [
@@ -67,6 +72,29 @@ def _rank(row: ModelRow) -> str:
     if row.discriminant is None:
         return NOT_MEASURED
     return f"{row.discriminant.rank} of {row.discriminant.of}"
+
+
+def _carries(row: ModelRow) -> bool:
+    return any((row.transfer, row.choice_match, row.belief_choice, row.spread_rate))
+
+
+def _projectability(rows: Sequence[ModelRow]) -> str:
+    table = []
+    for row in rows:
+        spread, both = row.spread_rate, row.belief_choice
+        share = spread.held_out_share if spread else None
+        table.append(
+            [
+                row.model,
+                bracket(row.transfer.slope) if row.transfer else "-",
+                bracket(row.choice_match),
+                number(both.agreement.value) if both and both.agreement else "-",
+                bracket(spread.worst.gain) if spread and spread.worst else NOT_MEASURED,
+                number(share.ratio.value) if share and share.ratio else "-",
+            ]
+        )
+    heads = ["model", "to broad", "choices", "r", "worst category", "share"]
+    return _fitted(heads, table, ids=(0,))
 
 
 def _safety(rows: Sequence[ModelRow]) -> str:
