@@ -24,7 +24,8 @@ FLOORS: dict[str, int] = {
     "jobs": 4,
     "report": 4,
     "plugin": 5,
-    "cli": 5,
+    "verbs": 5,
+    "cli": 6,
 }
 """What `ethogram` itself holds (its version) lies below every floor."""
 MODELS = {"torch", "transformers", "peft"}

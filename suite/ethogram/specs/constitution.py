@@ -116,12 +116,17 @@ class Refusal(Spec):
     answer: Text
 
 
-class Replay(Spec):
-    """A harmless prompt with the source model's own answer."""
+class ReplayPrompt(Spec):
+    """A harmless prompt; `look_alike` where it only looks hazardous."""
 
     prompt: Text
-    answer: Text
     look_alike: bool = False
+
+
+class Replay(ReplayPrompt):
+    """A harmless prompt with the source model's own answer."""
+
+    answer: Text
     teacher: Text
 
 

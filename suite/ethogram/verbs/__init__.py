@@ -1,0 +1,1 @@
+"""Verbs of the command `ethogram` that are too long for its own module."""
