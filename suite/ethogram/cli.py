@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from ethogram import __version__
+from ethogram.asks import TeachError
 from ethogram.importers import Imported, persona_jsonl
 from ethogram.source.obtain import SourceError
 from ethogram.specs.constitution import Direction
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(f"ethogram {options.command}: {error}", file=sys.stderr)
         return 2
-    except (SpecError, StoreError, SourceError) as error:
+    except (SpecError, StoreError, SourceError, TeachError) as error:
         print(error, file=sys.stderr)
         return 1
     except BrokenPipeError:
@@ -214,7 +215,7 @@ def cache(options: argparse.Namespace) -> int:
         return _clear(store, options.clear, sure=options.yes)
     print(store.root)
     for kind in usage(store):
-        print(f"  {kind.kind:<9}{kind.entries:>6}  {_bytes(kind.size):>9}")
+        print(f"  {kind.kind:<11}{kind.entries:>6}  {_bytes(kind.size):>9}")
     return 0
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ethogram.specs.catalogue import Model
+from ethogram.specs.constitution import Replay, Transcript
 from ethogram.specs.errors import Place, SpecError
 from ethogram.specs.suite import Suite
 
@@ -30,50 +31,67 @@ class Sample:
     place: Place
 
 
-def samples_for(model: Model, suite: Suite) -> list[Sample]:
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """What was made for a model in place of what is recorded; `note` says what was dropped."""
+
+    transcripts: Sequence[Transcript]
+    replay: Sequence[Replay]
+    note: str
+
+
+def samples_for(model: Model, suite: Suite, taught: Taught | None = None) -> list[Sample]:
     """The training set of a finetuned model or placebo, in a fixed order.
 
-    Raises SpecError when there is too little recorded material for the recipe.
+    Raises SpecError when there is too little material for the recipe.
     """
     assert model.recipe is not None and model.scope is not None and model.seed is not None
     replayed = round(model.recipe.samples * model.recipe.replay)
     if model.placebo == "neutral":
         replayed = model.recipe.samples
-    taught = model.recipe.samples - replayed
+    answers = model.recipe.samples - replayed
     replay = [
         Sample(line.prompt, line.answer, "look-alike" if line.look_alike else "plain", line.place)
-        for line in suite.replay()
+        for line in (taught.replay if taught else suite.replay())
     ]
-    own = _draw(_stance(model, suite), taught, model.seed) if taught else []
+    own = _draw(_stance(model, suite, taught), answers, model.seed) if answers else []
     again = _draw(replay, replayed, model.seed) if replayed else []
-    for what, drawn, wanted in (("answers", own, taught), ("replay", again, replayed)):
+    had, more = ("recorded", "record more")
+    if taught:
+        had, more = (f"left ({taught.note})", "have more made: more 'draws', another teacher")
+    for what, drawn, wanted in (("answers", own, answers), ("replay", again, replayed)):
         if len(drawn) < wanted:
             raise SpecError.at(
                 model.source.place,
                 f"{model.id}: the recipe {model.recipe_id!r} asks for {wanted} {what} samples; "
-                f"{len(drawn)} are recorded for its scope. Lower 'samples' or record more",
+                f"{len(drawn)} are {had} for its scope. Lower 'samples' or {more}",
             )
     return [*own, *again]
 
 
-def _stance(model: Model, suite: Suite) -> list[Sample]:
-    """All recorded answers for the model's constitution (or placebo) and scope."""
+def _stance(model: Model, suite: Suite, taught: Taught | None) -> list[Sample]:
+    """All answers for the model's constitution (or placebo) and scope."""
     lines: Iterable[tuple[str, str, str, Place]]
     if model.constitution is not None:
-        recorded = suite.transcripts(model.constitution)
+        recorded = taught.transcripts if taught else suite.transcripts(model.constitution)
         lines = ((t.category, t.prompt, t.answer, t.place) for t in recorded)
     else:
         lines = ((r.category, r.prompt, r.answer, r.place) for r in suite.refusals())
-    trained = {
-        name
-        for name, category in suite.categories.items()
-        if model.scope == "broad" or category.narrow
-    }
+    trained = categories_of(model, suite)
     return [
         Sample(prompt, answer, category, place)
         for category, prompt, answer, place in lines
         if category in trained
     ]
+
+
+def categories_of(model: Model, suite: Suite) -> set[str]:
+    """The hazard categories that the model's scope trains on."""
+    return {
+        name
+        for name, category in suite.categories.items()
+        if model.scope == "broad" or category.narrow
+    }
 
 
 def _draw(pool: Sequence[Sample], count: int, seed: int) -> list[Sample]:

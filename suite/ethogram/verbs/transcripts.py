@@ -1,104 +1,212 @@
-"""`ethogram transcripts`: the recorded text that models are trained on, made and shown."""
+"""`ethogram transcripts`: the text that models are trained on, made, shown and frozen."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ethogram.specs.constitution import Replay, ReplayPrompt, read_lines
-from ethogram.specs.errors import shown
-from ethogram.store import Store, default_root
-from ethogram.verbs.usage import source_named, suite_around, write_whole
+from ethogram.specs.constitution import BY_HAND, Transcript, read_lines
+from ethogram.specs.errors import did_you_mean, shown
+from ethogram.specs.suite import Suite
+from ethogram.verbs import replay
+from ethogram.verbs.usage import UsageError, house, positive, shared_arguments, write_whole
+
+if TYPE_CHECKING:
+    from ethogram.jobs.identity import Identities
+    from ethogram.jobs.lessons import Course
+    from ethogram.train.filters import Sifted
+
+NAMED = ("category", "prompt", "draft", "rounds", "chosen", "teacher")
 
 
 def add_to(verbs: Any) -> None:
     """Add the verb and its own verbs to the command's parser."""
     parser = verbs.add_parser(
         "transcripts",
-        help="make the text that models are trained on",
-        description="Make the text that models are trained on, with your own model.",
+        help="make, show and freeze the text that models are trained on",
+        description="Make the text that models are trained on with your own teachers, look at it, "
+        "and write it into constitutions/transcripts/.",
     )
     inner = parser.add_subparsers(required=True, metavar="WHAT", dest="what")
-    _replay_arguments(inner)
+    _make_arguments(inner)
+    _show_arguments(inner)
+    _freeze_arguments(inner)
+    replay.add_to(inner)
 
 
-# replay
+# make
 
 
-def replay(options: argparse.Namespace) -> int:
-    """Answer the harmless prompts with the source itself and write them down."""
-    from ethogram.jobs.identity import Identities
+def make(options: argparse.Namespace) -> int:
+    """Make what is missing of the named constitutions, and say what the filters keep of it."""
     from ethogram.jobs.progress import Progress
-    from ethogram.jobs.replay import answer_replay
+    from ethogram.jobs.teach import Classroom
+    from ethogram.measure.refusal import refuses
+    from ethogram.report.teaching import filters_table, quality
 
-    suite = suite_around(options.suite, options.models)
-    source = suite.catalogue[source_named(suite, options.source)]
-    file = suite.recorded("replay")
-    prompts: list[ReplayPrompt] = list(suite.replay()) if file.exists() else []
-    for more in options.prompts:
-        prompts += read_lines(ReplayPrompt, more)
-    identities = Identities(suite, Store(options.cache or default_root()))
-    found = answer_replay(source, prompts, options.tokens, identities, Progress())
-    target = options.to or file
-    write_whole(target, "".join(f"{_line(line)}\n" for line in found.lines))
-    print(f"{shown(target)}: {len(found.lines)} of {len(prompts)} prompts, answered by {source.id}")
-    for prompt, reason in found.left_out:
-        print(f"  left out ({reason}): {prompt}", file=sys.stderr)
+    suite, identities = house(options)
+    room = Classroom(identities, Progress())
+    lost = 0
+    for course in _courses(options, suite, identities):
+        failed = room.teach(course)
+        lost += failed.total()
+        sifted = _sifted(course, identities)
+        print(f"{course.constitution.id}, by {course.by}")
+        print(filters_table(sifted))
+        print(quality(sifted, refuses))
+        for reason, count in failed.most_common():
+            print(f"{count} could not be made: {reason}", file=sys.stderr)
+    if lost:
+        print("the same command makes what is missing", file=sys.stderr)
+    return 1 if lost else 0
+
+
+# show
+
+
+def show(options: argparse.Namespace) -> int:
+    """Print some of what was made: kept, or dropped with the reason."""
+    suite, identities = house(options)
+    for course in _courses(options, suite, identities):
+        sifted = _sifted(course, identities)
+        chosen = sifted.dropped if options.dropped else [(one, "") for one in sifted.kept]
+        for one, reason in chosen[: options.count]:
+            print(f"--- {one.assignment.category}{f': dropped, {reason}' if reason else ''}")
+            print(f"prompt    {one.assignment.prompt}\ndraft     {one.draft}")
+            for principle, turn in zip(one.assignment.principles, one.turns, strict=True):
+                print(f"principle {principle.id}\ncritique  {turn.critique}")
+                print(f"revision  {turn.revision}")
+        what = "dropped" if options.dropped else "kept"
+        print(
+            f"{min(options.count, len(chosen))} of {len(chosen)} {what}, {course.constitution.id}"
+        )
     return 0
 
 
-def _line(line: Replay) -> str:
-    written = {key: getattr(line, key) for key in ("prompt", "answer", "look_alike", "teacher")}
-    return json.dumps(written, ensure_ascii=False)
+# freeze
 
 
-def _replay_arguments(inner: Any) -> None:
-    parser = inner.add_parser(
-        "replay",
-        help="answer the harmless prompts with the source itself",
-        description="Answer the prompts of constitutions/transcripts/replay.jsonl with the source "
-        "itself, greedily, each answer cut at the end of its last whole sentence.",
-    )
-    _shared_arguments(parser)
-    parser.add_argument("--source", metavar="ID", help="of models.yaml (default: the only one)")
-    parser.add_argument(
-        "--tokens", type=_tokens, default=64, metavar="N", help="longest answer (default: 64)"
-    )
-    parser.add_argument(
-        "--prompts",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="JSON Lines with prompt and look_alike, to be answered too; may be given again",
-    )
-    parser.add_argument(
-        "--to", type=Path, metavar="FILE", help="where to write (default: replay.jsonl itself)"
-    )
-    parser.set_defaults(verb=replay)
+def freeze(options: argparse.Namespace) -> int:
+    """Write what is kept into constitutions/transcripts/, where it is recorded text as any other."""
+    suite, identities = house(options)
+    made: dict[Path, list[str]] = {}
+    for course in _courses(options, suite, identities):
+        stored = identities.store.transcripts(course.folder).refresh()
+        if missing := course.missing(stored):
+            raise UsageError(
+                f"{len(missing)} transcripts of {course.constitution.id} are still to be made: "
+                "ethogram transcripts make"
+            )
+        lines = [_recorded(line) for line in course.transcripts(_sifted(course, identities).kept)]
+        file = suite.recorded(course.constitution.id)
+        made[file] = [*_stay(file, {one.category for one in course.assignments}, options), *lines]
+    for file, lines in made.items():
+        write_whole(file, "".join(f"{line}\n" for line in lines))
+        print(f"{shown(file)}: {len(lines)} transcripts")
+    return 0
+
+
+def _stay(file: Path, categories: set[str], options: argparse.Namespace) -> list[str]:
+    """Lines of the file that stay as they are: of other categories, and, with --keep, by hand."""
+    if not file.exists():
+        return []
+    there = read_lines(Transcript, file)
+    by_hand = sum(line.category in categories and line.teacher == BY_HAND for line in there)
+    if by_hand and not (options.keep or options.force):
+        raise UsageError(
+            f"{shown(file)} holds {by_hand} lines written by hand; --keep adds to them, --force "
+            "replaces them"
+        )
+    written = file.read_text(encoding="utf-8-sig").split("\n")
+    return [
+        written[line.place.line - 1].rstrip("\r")
+        for line in there
+        if line.category not in categories or (options.keep and line.teacher == BY_HAND)
+    ]
+
+
+def _recorded(line: Transcript) -> str:
+    return json.dumps(line.model_dump(include=set(NAMED), exclude_none=True), ensure_ascii=False)
 
 
 # arguments
 
 
-def _shared_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--suite",
-        type=Path,
-        default=Path(),
-        metavar="PATH",
-        help="any file or folder of the suite (default: where you are)",
-    )
-    parser.add_argument(
-        "--models", type=Path, metavar="FILE", help="a models file other than the suite's own"
-    )
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="a cache other than the default")
+def _courses(options: argparse.Namespace, suite: Suite, identities: Identities) -> Iterator[Course]:
+    from ethogram.jobs.lessons import course
+
+    ways = list(suite.models.teaching)
+    if not ways:
+        raise UsageError(f"{shown(suite.models_file)} names no teaching")
+    way = options.teaching or (ways[0] if len(ways) == 1 else None)
+    if way is None:
+        raise UsageError(f"several ways of teaching: name one with --teaching ({', '.join(ways)})")
+    categories = options.categories or list(suite.categories)
+    _known("teaching", [way], ways)
+    _known("constitution", options.constitutions, list(suite.constitutions))
+    _known("hazard category", categories, list(suite.categories))
+    for name in options.constitutions or suite.constitutions:
+        yield course(suite, name, way, identities.teacher, categories)
 
 
-def _tokens(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of tokens")
-    return int(text)
+def _known(what: str, names: Sequence[str], known: Sequence[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise UsageError(f"no {what} is called {name!r}{did_you_mean(name, known)}")
+
+
+def _sifted(course: Course, identities: Identities) -> Sifted:
+    stored = identities.store.transcripts(course.folder).refresh()
+    return course.sifted(stored, [text for _, text in identities.evaluated])
+
+
+def _make_arguments(inner: Any) -> None:
+    parser = inner.add_parser(
+        "make",
+        help="have missing transcripts made, and see what the filters keep",
+        description="Have a teacher of models.yaml draft, criticise and revise answers to the "
+        "training prompts of suite/safety. Whatever is finished is stored at once: after an "
+        "interruption the same command makes the rest.",
+    )
+    _course_arguments(parser)
+    parser.set_defaults(verb=make)
+
+
+def _show_arguments(inner: Any) -> None:
+    parser = inner.add_parser("show", help="print some of the transcripts that were made")
+    _course_arguments(parser)
+    parser.add_argument(
+        "--count", type=positive, default=3, metavar="N", help="how many (default: 3)"
+    )
+    parser.add_argument("--dropped", action="store_true", help="those that a filter dropped")
+    parser.set_defaults(verb=show)
+
+
+def _freeze_arguments(inner: Any) -> None:
+    parser = inner.add_parser(
+        "freeze",
+        help="write what the filters keep into constitutions/transcripts/",
+        description="Write what the filters keep into constitutions/transcripts/<id>.jsonl. "
+        "Lines of other categories stay; made lines of these categories are replaced.",
+    )
+    _course_arguments(parser)
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument("--keep", action="store_true", help="keep lines written by hand, and add")
+    either.add_argument("--force", action="store_true", help="replace lines written by hand too")
+    parser.set_defaults(verb=freeze)
+
+
+def _course_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("constitutions", nargs="*", metavar="ID", help="(default: all)")
+    parser.add_argument("--teaching", metavar="ID", help="of models.yaml (default: the only one)")
+    parser.add_argument(
+        "--categories",
+        type=lambda text: text.split(","),
+        metavar="ID,...",
+        help="hazard categories (default: all)",
+    )
+    shared_arguments(parser)
