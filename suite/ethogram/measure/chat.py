@@ -1,6 +1,7 @@
 """Answers of a model behind an OpenAI-compatible chat endpoint, within a budget of tokens.
 
-Retries are the SDK's own: it waits as Retry-After says, up to a minute, else longer each time. What
+Retries are the SDK's own: it waits as Retry-After says, up to a minute or two, else longer
+each time. What
 still fails is a `Said` with an error; what the server said about it is not repeated, since an error
 may quote headers.
 """

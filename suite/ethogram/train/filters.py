@@ -26,17 +26,17 @@ FACTOR = 4.0
 """A length outlier is this many times shorter or longer than the median revision."""
 FOREIGN = 0.2
 STOP_WORDS = 0.15
-"""English prose has about half; the least of our 640 recorded revisions 0.36, of their drafts 0.19."""
+"""Half of the words of our own revisions, and 23 % of the one with the fewest (of 640)."""
 SHORT = 8
 """Words below which the share of stop words says nothing."""
 
 _WORDS = """
-    a about all am an and any are as at be because been before but by can cannot could did do does
-    don't each for from had has have he her him his how i i'm if in into is it its just me more my
-    no nobody none nor not nothing of on one only or other our out over own she should so some such
-    than that the their them then there these they this those through to too under until up very was
-    we were what when where which while who whom whose why will with without won't would you your
-    can't i'd i'll it's may might must never rather since still though what's
+    about all am and any are at be because been before but by can cannot could did do does don't
+    each for from have her him his how i i'm if into is it its just more my nobody none nor not
+    nothing of one only or other our out over own she should some such than that the their them
+    then there these they this those through to too under until up very we were what when where
+    which while who whom whose why with without won't would you your can't i'd i'll it's may
+    might must never rather since still though what's
 """
 _STOP = frozenset(_WORDS.split())
 
