@@ -16,7 +16,7 @@ import torch
 from transformers import DynamicCache
 
 from ethogram.plan import Query, Value
-from ethogram.source.chat import continuation_tokens, encode, prompt_text, stop_token
+from ethogram.source.chat import common_length, continuation_tokens, encode, prompt_text, stop_token
 from ethogram.source.load import Loaded
 
 TOKENS = 2048
@@ -169,7 +169,7 @@ class LocalEngine:
         `more` tokens will follow every prompt.
         """
         device, model = self.loaded.device, self.loaded.model
-        shared = _common_length(prompts)
+        shared = common_length(prompts)
         window = getattr(model.config.get_text_config(), "sliding_window", None)
         if window and max(len(tokens) for tokens in prompts) + more > window:
             # A window is counted in slots, padding included: none may lie between real tokens.
@@ -298,18 +298,8 @@ def _computed(prompts: list[list[int]]) -> int:
     """Tokens computed for a batch of prompts: what they share once, the rest padded to one length."""
     if not prompts:
         return 0
-    shared = _common_length(prompts)
+    shared = common_length(prompts)
     return shared + len(prompts) * (max(map(len, prompts)) - shared)
-
-
-def _common_length(prompts: list[list[int]]) -> int:
-    """Length of the start that all prompts share, leaving each at least one token of its own."""
-    shortest, longest = min(prompts), max(prompts)
-    limit = min(len(tokens) for tokens in prompts) - 1
-    for index in range(limit):
-        if shortest[index] != longest[index]:
-            return index
-    return limit
 
 
 def _out_of_memory(error: BaseException) -> bool:

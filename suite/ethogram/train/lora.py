@@ -17,11 +17,11 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model
-from transformers import get_scheduler
+from transformers import DynamicCache, get_scheduler
 from transformers.pytorch_utils import Conv1D
 
 from ethogram.plan import ask
-from ethogram.source.chat import prompt_text, stop_token, supervised
+from ethogram.source.chat import common_length, prompt_text, stop_token, supervised
 from ethogram.source.load import Loaded, portable_config
 from ethogram.specs.models import Lora, Recipe
 from ethogram.train.samples import Sample
@@ -184,26 +184,47 @@ def _train(
 
 
 def batch_loss(model: Any, batch: Sequence[Example], base: Loaded) -> torch.Tensor:
-    """Mean negative log-likelihood of the batch's supervised tokens, in nats."""
+    """Mean negative log-likelihood of the batch's supervised tokens, in nats.
+
+    What all prompts of the batch share (the template's system turn) is computed once, and its
+    keys and values, through which the gradient flows, are handed to every row.
+    """
+    cache, shared = _shared_start(model, batch, base)
     length = max(len(example.tokens) for example in batch)
     kept = max(len(example.tokens) - example.prompt for example in batch)
     pad = base.tokenizer.pad_token_id or 0
-    tokens = torch.full((len(batch), length), pad)
+    tokens = torch.full((len(batch), length - shared), pad)
     mask = torch.zeros((len(batch), length), dtype=torch.long)
+    mask[:, :shared] = 1
     labels = torch.full((len(batch), kept), -100)
     for row, example in enumerate(batch):
-        start, answer = length - len(example.tokens), len(example.tokens) - example.prompt
-        tokens[row, start:] = torch.tensor(example.tokens)
-        mask[row, start:] = 1
+        own, answer = len(example.tokens) - shared, len(example.tokens) - example.prompt
+        tokens[row, -own:] = torch.tensor(example.tokens[shared:])
+        mask[row, -own:] = 1
         labels[row, kept - answer :] = torch.tensor(example.tokens[example.prompt :])
-    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
+    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, shared:]
     logits = model(
         input_ids=tokens.to(base.device),
         attention_mask=mask.to(base.device),
         position_ids=positions.to(base.device),
-        use_cache=False,
+        past_key_values=cache,
+        use_cache=cache is not None,
         logits_to_keep=kept + 1,
     ).logits[:, :-1]
     return torch.nn.functional.cross_entropy(
         logits.reshape(-1, logits.shape[-1]).float(), labels.reshape(-1).to(base.device)
     )
+
+
+def _shared_start(model: Any, batch: Sequence[Example], base: Loaded) -> tuple[Any, int]:
+    """(key-value cache of the start that all prompts share, its length), or (None, 0)."""
+    config = model.config.get_text_config()
+    # The logit before the first answer token must be computed in the rows.
+    shared = common_length([example.tokens[: example.prompt - 1] for example in batch])
+    if shared < 1 or getattr(config, "sliding_window", None):
+        return None, 0
+    cache = DynamicCache(config=model.config)
+    start = torch.tensor([batch[0].tokens[:shared]], device=base.device)
+    model(input_ids=start, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    cache.batch_repeat_interleave(len(batch))
+    return cache, shared
