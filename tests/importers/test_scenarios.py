@@ -287,7 +287,7 @@ CELLS = st.text(
 TAGS = st.sampled_from(["", "duty", "Utility", "duty|care", "nobody", "none"])
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(
     st.lists(st.tuples(CELLS, CELLS, CELLS, CELLS, TAGS, TAGS), min_size=1, max_size=6),
     st.booleans(),

@@ -24,7 +24,7 @@ from ethogram.specs.persona import Dimension
 from ethogram.specs.suite import Suite
 
 Counts: TypeAlias = npt.NDArray[np.float64]
-"""(texts, words of the vocabulary)."""
+"""(texts, words of the vocabulary), or of all texts together: (words of the vocabulary)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def _across(dimension: Dimension, others: Sequence[Dimension]) -> float | None:
         return None
     taught = _sides(others)
     vocabulary = _vocabulary_of([*taught[0], *taught[1]])
-    odds = _log_odds(*(_counts(texts, vocabulary) for texts in taught))
+    odds = _log_odds(*(_totals(texts, vocabulary) for texts in taught))
     affirms, rejects = (_counts(texts, vocabulary) @ odds for texts in _sides([dimension]))
     return _sorted_rightly(affirms, rejects)
 
@@ -93,9 +93,10 @@ def _within(dimension: Dimension) -> float:
     texts = _sides([dimension])
     vocabulary = _vocabulary_of([*texts[0], *texts[1]])
     affirms, rejects = (_counts(side, vocabulary) for side in texts)
+    totals = affirms.sum(axis=0), rejects.sum(axis=0)
     scores = np.empty((len(affirms), 2))
     for index in range(len(affirms)):
-        odds = _log_odds(np.delete(affirms, index, axis=0), np.delete(rejects, index, axis=0))
+        odds = _log_odds(totals[0] - affirms[index], totals[1] - rejects[index])
         scores[index] = affirms[index] @ odds, rejects[index] @ odds
     return _sorted_rightly(scores[:, 0], scores[:, 1])
 
@@ -105,7 +106,7 @@ def _vocabulary(dimension: Dimension, more: Sequence[str], less: Sequence[str]) 
     if not more or not less:
         return None
     vocabulary = _vocabulary_of([*more, *less])
-    odds = _log_odds(_counts(more, vocabulary), _counts(less, vocabulary))
+    odds = _log_odds(_totals(more, vocabulary), _totals(less, vocabulary))
     affirms, rejects = (
         _counts(texts, vocabulary) @ odds / np.array([max(1, len(words(t))) for t in texts])
         for texts in _sides([dimension])
@@ -138,8 +139,14 @@ def _counts(texts: Sequence[str], vocabulary: dict[str, int]) -> Counts:
     return found
 
 
+def _totals(texts: Sequence[str], vocabulary: dict[str, int]) -> Counts:
+    """How often each word stands in all texts together: (words of the vocabulary)."""
+    found: Counts = _counts([" ".join(texts)], vocabulary)[0]
+    return found
+
+
 def _log_odds(left: Counts, right: Counts) -> Counts:
-    """log P(word | left) - log P(word | right), each count raised by one (Laplace)."""
-    a, b = left.sum(axis=0) + 1, right.sum(axis=0) + 1
+    """log P(word | left) - log P(word | right), of total counts each raised by one (Laplace)."""
+    a, b = left + 1, right + 1
     odds: Counts = np.log(a / a.sum()) - np.log(b / b.sum())
     return odds
