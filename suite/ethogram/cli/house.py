@@ -1,30 +1,18 @@
-"""What every verb needs: the suite around a path, whole files written, and its word of refusal."""
+"""What verbs that ask models share: the suite, its models and its cache as arguments name them."""
 
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ethogram.specs.errors import did_you_mean, shown
-from ethogram.specs.suite import CONSTITUTIONS, Suite
+from ethogram.cli.files import UsageError, suite_around
+from ethogram.specs.errors import did_you_mean
+from ethogram.specs.suite import Suite
 from ethogram.store import Store, default_root
 
 if TYPE_CHECKING:
     from ethogram.jobs.identity import Identities
-
-
-class UsageError(Exception):
-    """What was asked for cannot be done that way; the message says what can."""
-
-
-def suite_around(path: Path, models_file: Path | None = None) -> Suite:
-    """The suite that holds `path`. Raises UsageError where there is none."""
-    suite = Suite.around(path.resolve(), models_file)
-    if suite is None:
-        raise UsageError(f"{shown(path)} lies in no suite: no folder {CONSTITUTIONS}/ above it")
-    return suite
 
 
 def source_named(suite: Suite, name: str | None) -> str:
@@ -37,17 +25,6 @@ def source_named(suite: Suite, name: str | None) -> str:
     if name not in known:
         raise UsageError(f"no source is called {name!r}{did_you_mean(name, known)}")
     return name
-
-
-def write_whole(file: Path, text: str) -> None:
-    """Write the whole file or nothing."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        aside.write_text(text, encoding="utf-8", newline="\n")
-        aside.replace(file)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def house(options: argparse.Namespace) -> tuple[Suite, Identities]:

@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ethogram.cli import replay
+from ethogram.cli.files import UsageError, write
+from ethogram.cli.house import house, positive, shared_arguments
 from ethogram.specs.constitution import BY_HAND, Transcript, read_lines
 from ethogram.specs.errors import did_you_mean, shown
 from ethogram.specs.suite import Suite
-from ethogram.verbs import replay
-from ethogram.verbs.usage import UsageError, house, positive, shared_arguments, write_whole
 
 if TYPE_CHECKING:
     from ethogram.jobs.identity import Identities
@@ -105,7 +106,7 @@ def freeze(options: argparse.Namespace) -> int:
         file = suite.recorded(course.constitution.id)
         made[file] = [*_stay(file, {one.category for one in course.assignments}, options), *lines]
     for file, lines in made.items():
-        write_whole(file, "".join(f"{line}\n" for line in lines))
+        write(file, "".join(f"{line}\n" for line in lines))
         print(f"{shown(file)}: {len(lines)} transcripts")
     return 0
 

@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ethogram.cli.files import write
+from ethogram.cli.house import house, positive, shared_arguments, source_named
 from ethogram.specs.constitution import Replay, ReplayPrompt, read_lines
 from ethogram.specs.errors import shown
-from ethogram.verbs.usage import house, positive, shared_arguments, source_named, write_whole
 
 
 def add_to(inner: Any) -> None:
@@ -53,7 +54,7 @@ def replay(options: argparse.Namespace) -> int:
         prompts += read_lines(ReplayPrompt, more)
     found = answer_replay(source, prompts, options.tokens, identities, Progress())
     target = options.to or file
-    write_whole(target, "".join(f"{_line(line)}\n" for line in found.lines))
+    write(target, "".join(f"{_line(line)}\n" for line in found.lines))
     print(f"{shown(target)}: {len(found.lines)} of {len(prompts)} prompts, answered by {source.id}")
     for prompt, reason in found.left_out:
         print(f"  left out ({reason}): {prompt}", file=sys.stderr)

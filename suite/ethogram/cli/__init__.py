@@ -12,6 +12,8 @@ from typing import Any, get_args
 
 from ethogram import __version__
 from ethogram.asks import TeachError
+from ethogram.cli import scenarios, transcripts
+from ethogram.cli.files import UsageError, suite_around, write
 from ethogram.importers import Imported, persona_jsonl
 from ethogram.source.obtain import SourceError
 from ethogram.specs.constitution import Direction
@@ -19,13 +21,11 @@ from ethogram.specs.errors import SpecError, did_you_mean, shown
 from ethogram.specs.suite import Suite
 from ethogram.store import Store, StoreError, clear, default_root, usage
 from ethogram.store.inventory import KINDS
-from ethogram.verbs import transcripts
-from ethogram.verbs.usage import UsageError, suite_around, write_whole
 
 PERSONA = "persona"
 MANY = 50
 """Items of a dimension from which the user is told of --limit."""
-SCHEMAS = Path(__file__).parent / "schemas"
+SCHEMAS = Path(__file__).parents[1] / "schemas"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,6 +67,10 @@ def check(options: argparse.Namespace) -> int:
     if problems:
         return 1
     print(summary(suite))
+    if options.content:
+        from ethogram.cli.content import check_content
+
+        return check_content(suite)
     return 0
 
 
@@ -134,7 +138,7 @@ def import_(options: argparse.Namespace) -> int:
         print("\n".join([*problems, "nothing was imported"]), file=sys.stderr)
         return 1
     for target, found in made.items():
-        write_whole(target, found.text)
+        write(target, found.text)
         print(f"{shown(target)}: {found.items} items of {found.statements} statements")
         for note in found.notes:
             print(f"  {note}", file=sys.stderr)
@@ -180,7 +184,7 @@ def schemas(options: argparse.Namespace) -> int:
         if not file.exists() or file.read_text(encoding="utf-8") != text:
             stale.append(file)
             if options.write:
-                write_whole(file, text)
+                write(file, text)
     for file in stale:
         print(f"{shown(file)}: {'written' if options.write else 'not what the code says'}")
     if not stale:
@@ -280,6 +284,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="VERB", dest="command")
     _check_arguments(verbs)
     _import_arguments(verbs)
+    scenarios.add_arguments(verbs)
     transcripts.add_to(verbs)
     _schemas_arguments(verbs)
     _cache_arguments(verbs)
@@ -300,6 +305,12 @@ def _check_arguments(verbs: Any) -> None:
         default=Path(),
         metavar="PATH",
         help="any file or folder of the suite (default: where you are)",
+    )
+    parser.add_argument(
+        "--content",
+        action="store_true",
+        help="hold the content to the rules of measuring well too: pairs alike, nothing twice, "
+        "nothing leaked, enough of everything",
     )
     parser.set_defaults(verb=check)
 
