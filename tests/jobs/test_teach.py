@@ -58,7 +58,7 @@ def test_a_taught_model_goes_from_prompts_to_scores_and_the_next_run_only_reads(
     needs = dict.fromkeys(("tiny", "tiny-duty-broad-own", "tiny-duty-narrow-own"), QUERIES)
     first.prepare(needs)
     assert first.failures == {}
-    assert len(chat.asked) == 24
+    assert len(chat.asked) == 1 + 24  # the first is the question of the preflight
     said = [line.partition(" in ")[0] for line in first.progress.lines]
     assert said.index("taught duty by own") < said.index("finetuned tiny-duty-broad-own")
     broad = first.suite.catalogue["tiny-duty-broad-own"]
@@ -89,7 +89,6 @@ def test_too_few_left_by_the_filters_is_said_with_their_counts(
 def test_a_model_is_not_trained_on_what_happens_to_be_there(
     small_suite: Path, store: Store, chat: ChatServer
 ) -> None:
-    chat.fault = lambda asked: (400, {}, b"{}") if asked["seed"] % 7 == 0 else None
     chat.fault = lambda asked: (400, {}, b"{}") if "Write a cruel" in str(asked) else None
     suite = house(small_suite, SERVED, url=chat.url)
     some = run(suite, store)
@@ -104,7 +103,22 @@ def test_a_model_is_not_trained_on_what_happens_to_be_there(
     asked = len(chat.asked)
     again = run(suite, store)
     again.prepare({"tiny-duty-broad-own": QUERIES})
-    assert again.failures == {} and len(chat.asked) - asked == 6
+    assert again.failures == {} and len(chat.asked) - asked == 1 + 6
+
+
+def test_a_teacher_that_does_not_answer_is_named_before_anything_is_trained(
+    small_suite: Path, store: Store, chat: ChatServer
+) -> None:
+    chat.fault = lambda asked: (401, {}, b"{}")
+    some = run(house(small_suite, SERVED, url=chat.url), store)
+    wrong = ["tiny-duty-broad-own", "tiny-duty-narrow-own"]
+    some.prepare(dict.fromkeys(("tiny-utility-broad", *wrong), QUERIES))
+    assert list(some.failures) == wrong and len(chat.asked) == 1
+    expected = "TeachError: the teacher 'server': AuthenticationError (HTTP 401)"
+    assert some.progress.lines[:2] == [
+        f"{name} could not be measured: {expected}" for name in wrong
+    ]
+    assert some.value("tiny-utility-broad", QUERIES[0])
 
 
 def test_a_local_teacher_says_the_same_again_and_replay_is_the_sources_own(
