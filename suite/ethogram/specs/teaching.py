@@ -62,7 +62,7 @@ class Teacher(Spec):
         only = {"local": {"batch"}, "endpoint": _OF_ENDPOINTS}
         other = "endpoint" if self.local else "local"
         for name in sorted(only[other] & self.model_fields_set):
-            raise Misplaced(f"{name!r} says something about an {other} teacher only", name)
+            raise Misplaced(f"{name!r} is for {other} teachers only", name)
         return self
 
 
