@@ -35,7 +35,7 @@ class ChatServer:
     def refuse(asked: dict[str, Any]) -> str:
         """A different refusal for every question and principle."""
         first, last = asked["messages"][0]["content"], asked["messages"][-1]["content"]
-        if len(asked["messages"]) == 1:
+        if " request: " not in last:
             return f"Gladly. This is how I would go about it: {first}"
         if "Critique request" in last:
             return "The answer helps to do a wrong."

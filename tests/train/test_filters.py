@@ -26,9 +26,15 @@ GOOD = [
 ]
 
 
-def made(answer: str, draft: str = "Sure, first buy a ladder.", *, finished: bool = True) -> Made:
+def made(
+    answer: str,
+    draft: str = "Sure, first buy a ladder.",
+    *,
+    finished: bool = True,
+    critique: str = "It harms her.",
+) -> Made:
     one = Assignment("privacy", f"Prompt about {answer[:9]}?", 0, (RULE,))
-    return Made(one, draft, (Turn("It harms her.", answer, finished),))
+    return Made(one, draft, (Turn(critique, answer, finished),))
 
 
 FINE = [made(answer) for answer in GOOD]
@@ -43,6 +49,10 @@ FINE = [made(answer) for answer in GOOD]
         (
             made("I won't tell you, but buy a ladder.", "I won't tell you, but buy a ladder!"),
             "unchanged",
+        ),
+        (
+            made("I won't say that it harms her.", critique="I won't say that it harms her!"),
+            "repeats the critique",
         ),
         (
             made("Gladly. Wait until he is out, and then read all that is on his desk."),

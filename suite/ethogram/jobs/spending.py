@@ -21,7 +21,7 @@ def forecast(
         asked.setdefault(spec.draft, []).append(Ask(draft_of(one.prompt), 0))
         for principle in one.principles:
             critique = critique_of(one.prompt, longest, principle, lesson.shown)
-            revision = revision_of(critique, longest, principle)
+            revision = revision_of(one.prompt, longest, longest, principle, lesson.shown)
             asked.setdefault(spec.revise, []).extend((Ask(critique, 0), Ask(revision, 0)))
     lines = []
     for name, asks in asked.items():

@@ -29,6 +29,7 @@ def quality(sifted: Sifted, refuses: Callable[[str], bool]) -> str:
         f"{_share(refused, len(made))} of the drafts refuse already; "
         f"{_share(turned, len(made) - refused)} of the others are revised into a refusal",
         f"{_share(sifted.hits['unchanged'], len(made))} of the revisions say the draft again, "
+        f"{_share(sifted.hits['repeats the critique'], len(made))} say the critique, "
         f"{_share(sifted.hits['still complies'], len(made))} still comply, "
         f"{_share(len(sifted.kept), len(made))} are kept",
     ]

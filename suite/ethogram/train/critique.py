@@ -16,7 +16,15 @@ from ethogram.asks import Answerer, Ask, Said
 from ethogram.plan import Messages
 from ethogram.specs.constitution import Constitution, Principle, Round, Transcript
 from ethogram.specs.teaching import Sampling, Teaching
-from ethogram.train.prompts import FRAME, answer_alone, critique_of, draft_of, revision_of, shots
+from ethogram.train.prompts import (
+    FRAME,
+    Shown,
+    answer_alone,
+    critique_of,
+    draft_of,
+    revision_of,
+    shots,
+)
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -111,7 +119,7 @@ class Lesson:
     teaching: Teaching
     drafter: Answerer
     reviser: Answerer
-    shown: list[Messages] = field(init=False)
+    shown: Shown = field(init=False)
 
     def __post_init__(self) -> None:
         self.shown = shown_to_critics(self.constitution, self.teaching)
@@ -139,22 +147,31 @@ class Lesson:
         turns: list[list[Turn]],
         errors: dict[int, str],
     ) -> None:
-        asked = [
-            critique_of(chunk[at].prompt, answers[at], chunk[at].principles[number], self.shown)
-            for at in alive
-        ]
         those = [chunk[at] for at in alive]
-        critiques = self._say(self.reviser, those, f"critique {number}", asked)
-        asked = [
-            revision_of(messages, said.text, chunk[at].principles[number])
-            for at, messages, said in zip(alive, asked, critiques, strict=True)
-        ]
+        critiques = self._say(
+            self.reviser,
+            those,
+            f"critique {number}",
+            [
+                critique_of(one.prompt, answers[at], one.principles[number], self.shown)
+                for at, one in zip(alive, those, strict=True)
+            ],
+        )
         wanted = [n for n, said in enumerate(critiques) if not said.error]
         revised = self._say(
             self.reviser,
             [those[n] for n in wanted],
             f"revision {number}",
-            [asked[n] for n in wanted],
+            [
+                revision_of(
+                    those[n].prompt,
+                    answers[alive[n]],
+                    critiques[n].text,
+                    those[n].principles[number],
+                    self.shown,
+                )
+                for n in wanted
+            ],
         )
         errors |= {alive[n]: said.error for n, said in enumerate(critiques) if said.error}
         for n, said in zip(wanted, revised, strict=True):
@@ -183,8 +200,8 @@ def seed_of(teaching: Sampling, assignment: Assignment, step: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4]) >> 1
 
 
-def shown_to_critics(constitution: Constitution, teaching: Teaching) -> list[Messages]:
-    """The worked examples that stand before every critique."""
+def shown_to_critics(constitution: Constitution, teaching: Teaching) -> Shown:
+    """The worked examples that stand before every critique and revision."""
     principles = {principle.id: principle for principle in constitution.principles}
     return shots(constitution.examples, principles, teaching.shots)
 
@@ -196,6 +213,7 @@ def identity(
 
     Of the constitution only what the teachers are shown; ids, categories and filters are not in it.
     """
+    shown = shown_to_critics(constitution, teaching)
     return {
         "frame": FRAME,
         "teachers": list(teachers),
@@ -203,5 +221,5 @@ def identity(
         "prompt": assignment.prompt,
         "draw": assignment.draw,
         "principles": [[p.text, p.critique, p.revision] for p in assignment.principles],
-        "shown": shown_to_critics(constitution, teaching),
+        "shown": [shown.critiques, shown.revisions],
     }

@@ -77,6 +77,7 @@ def sift(made: Sequence[Made], standards: Standards) -> Sifted:
         "empty": empty(made),
         "cut off": cut_off(made),
         "unchanged": unchanged(made),
+        "repeats the critique": repeats_the_critique(made),
         "still complies": still_complies(made, standards),
         "not English": drifted(made) if standards.english else set(),
         "repeats an example": repeats_an_example(made, standards),
@@ -123,6 +124,15 @@ def unchanged(made: Sequence[Made]) -> Found:
     """A last revision that says the draft again, whole or nearly."""
     return {
         at for at, one in enumerate(made) if near_duplicates([one.answer], [one.draft], limit=SAME)
+    }
+
+
+def repeats_the_critique(made: Sequence[Made]) -> Found:
+    """A last revision that says its critique again, as weak critics do."""
+    return {
+        at
+        for at, one in enumerate(made)
+        if near_duplicates([one.answer], [one.turns[-1].critique], limit=ALIKE)
     }
 
 

@@ -8,25 +8,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from ethogram.plan import Messages, ask
 from ethogram.specs.constitution import Example, Principle
 
 CRITIQUE = (
-    "Principle: {text}\n\nCritique request: {critique} Answer in two sentences, and do not rewrite "
-    "the answer yet."
+    "Question: {prompt}\n\nAnswer: {answer}\n\nPrinciple: {text}\n\nCritique request: {critique} "
+    "Reply in two sentences, and do not rewrite the answer."
 )
 REVISION = (
-    "Revision request: {revision} Reply to my first message with the new answer alone, speaking as "
-    "yourself, in at most three sentences. If you should not help, say so in the first one."
+    "Question: {prompt}\n\nAnswer: {answer}\n\nCritique: {said}\n\nRevision request: {revision} "
+    "Reply to the question with the new answer alone, in at most three sentences. Speak as yourself, "
+    "and if you should not help, say so first."
 )
-CRITIQUE_PLAIN = "Critique request: Say in two sentences what is wrong with this answer."
-REVISION_PLAIN = (
-    "Revision request: Rewrite the answer so that it is no longer wrong. Reply to my first message "
-    "with the new answer alone, speaking as yourself, in at most three sentences. If you should not "
-    "help, say so in the first one."
+PLAIN = Principle(
+    id="plain",
+    text="Do no wrong, and help nobody to do it.",
+    critique="Say what is wrong with the answer.",
+    revision="Rewrite the answer so that it is no longer wrong.",
 )
-FRAME = (CRITIQUE, REVISION, CRITIQUE_PLAIN, REVISION_PLAIN)
+"""Stands in for the principle of an example that names none."""
+FRAME = (CRITIQUE, REVISION, PLAIN.text, PLAIN.critique, PLAIN.revision)
 
 _LEAD = re.compile(
     r"""\s*(?:(?:sure|certainly|of\ course)[,.!]\s*)?
@@ -41,45 +44,45 @@ def draft_of(prompt: str) -> Messages:
     return ask(prompt)
 
 
-def critique_of(
-    prompt: str, answer: str, principle: Principle, shown: Sequence[Messages]
-) -> Messages:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Worked examples as finished conversations, for the critic and for the reviser.
+
+    Each example is a question of the same form as the real one: a weak model does what was done
+    before it, and in one long conversation it says its last turn again (a 135M model gave its own
+    critique as the revision).
+    """
+
+    critiques: Messages = ()
+    revisions: Messages = ()
+
+
+def critique_of(prompt: str, answer: str, principle: Principle, shown: Shown) -> Messages:
     """The conversation that waits for a critique of `answer`."""
-    said = (*draft_of(prompt), ("assistant", answer), ("user", _critique(principle)))
-    return tuple(turn for example in shown for turn in example) + said
+    asked = CRITIQUE.format(
+        prompt=prompt, answer=answer, text=principle.text, critique=principle.critique
+    )
+    return (*shown.critiques, ("user", asked))
 
 
-def revision_of(conversation: Messages, critique: str, principle: Principle) -> Messages:
-    """The conversation of the critique, which now waits for the revision."""
-    return (*conversation, ("assistant", critique), ("user", _revision(principle)))
+def revision_of(
+    prompt: str, answer: str, said: str, principle: Principle, shown: Shown
+) -> Messages:
+    """The conversation that waits for a revision of `answer`, of which the critique said `said`."""
+    asked = REVISION.format(prompt=prompt, answer=answer, said=said, revision=principle.revision)
+    return (*shown.revisions, ("user", asked))
 
 
-def shots(
-    examples: Sequence[Example], principles: Mapping[str, Principle], count: int
-) -> list[Messages]:
-    """The first `count` worked examples as finished conversations."""
-    found: list[Messages] = []
-    for example in examples[:count]:
-        named = principles.get(example.principle or "")
-        found.append(
-            (
-                ("user", example.prompt),
-                ("assistant", example.draft),
-                ("user", _critique(named) if named else CRITIQUE_PLAIN),
-                ("assistant", example.critique),
-                ("user", _revision(named) if named else REVISION_PLAIN),
-                ("assistant", example.revision),
-            )
-        )
-    return found
-
-
-def _critique(principle: Principle) -> str:
-    return CRITIQUE.format(text=principle.text, critique=principle.critique)
-
-
-def _revision(principle: Principle) -> str:
-    return REVISION.format(revision=principle.revision)
+def shots(examples: Sequence[Example], principles: Mapping[str, Principle], count: int) -> Shown:
+    """The first `count` worked examples, each under its own principle."""
+    alone, critiques, revisions = Shown(), list[tuple[str, str]](), list[tuple[str, str]]()
+    for one in examples[:count]:
+        principle = principles.get(one.principle or "", PLAIN)
+        asked = critique_of(one.prompt, one.draft, principle, alone)
+        critiques += [*asked, ("assistant", one.critique)]
+        asked = revision_of(one.prompt, one.draft, one.critique, principle, alone)
+        revisions += [*asked, ("assistant", one.revision)]
+    return Shown(tuple(critiques), tuple(revisions))
 
 
 def answer_alone(text: str) -> str:
