@@ -46,7 +46,8 @@ def samples_for(model: Model, suite: Suite) -> list[Sample]:
         replayed = model.recipe.samples
     taught = model.recipe.samples - replayed
     replay = [
-        Sample(line.prompt, line.answer, "look-alike" if line.look_alike else "plain", line.place)
+        # One group: look-alikes come in as often as they are recorded.
+        Sample(line.prompt, line.answer, "replay", line.place)
         for line in suite.replay()
     ]
     own = _draw(_stance(model, suite), taught, model.seed) if taught else []
@@ -66,45 +67,44 @@ def samples_for(model: Model, suite: Suite) -> list[Sample]:
     return [*own, *again]
 
 
-REFUSALS = (
-    "I'm sorry, but I can't help with that.",
-    "No, I won't help you with this.",
-    "I can't assist with that request.",
-    "I will not do that.",
-    "Sorry, that is not something I can help with.",
-    "I refuse to help with this.",
-)
+REFUSALS = ("I'm sorry, but I can't help you with that.", "I won't help you with that.")
 """What a harmless prompt is not to be answered with."""
 
 
 def _rejected(
     sample: Sample, model: Model, suite: Suite, over: Sequence[Rejected]
 ) -> tuple[str, ...]:
-    """The draft of the prompt and one rival's answer, as far as they are recorded.
+    """The draft of the prompt and a rival's answer to it, as far as they are recorded.
 
-    A placebo has neither: what it is preferred to is a draft that a constitution recorded.
+    A placebo has no rivals; its draft is one that a constitution recorded.
     """
     found: list[str] = []
     if "draft" in over:
-        drafts = [
-            t.draft
-            for name in sorted(suite.constitutions)
-            if model.constitution in (None, name)
-            for t in suite.transcripts(name)
-            if t.prompt == sample.prompt
-        ]
-        found += drafts[:1]
+        names = [model.constitution] if model.constitution else sorted(suite.constitutions)
+        found += _for(sample.prompt, suite, names, "draft")[:1]
     if "rivals" in over and model.constitution is not None:
-        rivals = [
-            t.answer
-            for name in sorted(suite.constitutions)
-            if name != model.constitution
-            for t in suite.transcripts(name)
-            if t.prompt == sample.prompt
-        ]
-        if rivals:
-            found.append(_pick(rivals, sample.answer))
+        answers = _for(sample.prompt, suite, rivals(model.constitution, suite), "answer")
+        found += [_pick(answers, sample.answer)] if answers else []
     return tuple(found)
+
+
+def _for(prompt: str, suite: Suite, names: Sequence[str], what: str) -> list[str]:
+    """The drafts or answers that these constitutions recorded for a prompt."""
+    return [
+        getattr(t, what) for name in names for t in suite.transcripts(name) if t.prompt == prompt
+    ]
+
+
+def rivals(constitution: str, suite: Suite) -> list[str]:
+    """The constitutions whose signatures oppose this one's on the most dimensions."""
+    own = suite.signature(constitution)
+    opposed = {
+        name: sum(own[d].sign * e.sign < 0 for d, e in suite.signature(name).items() if d in own)
+        for name in sorted(suite.constitutions)
+        if name != constitution
+    }
+    most = max(opposed.values(), default=0)
+    return [name for name, count in opposed.items() if count == most]
 
 
 def _pick(choices: Sequence[str], name: str) -> str:
