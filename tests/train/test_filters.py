@@ -10,7 +10,7 @@ from ethogram.measure.refusal import refuses
 from ethogram.specs.constitution import Principle
 from ethogram.specs.suite import Suite
 from ethogram.train.critique import Assignment, Made, Turn
-from ethogram.train.filters import Standards, english, sift, trimmed
+from ethogram.train.filters import Standards, english, sift, trimmed, variety
 
 RULE = Principle(id="p", text="T.", critique="C?", revision="R.")
 STANDARDS = Standards(
@@ -54,6 +54,7 @@ FINE = [made(answer) for answer in GOOD]
             made("I won't say that it harms her.", critique="I won't say that it harms her!"),
             "repeats the critique",
         ),
+        (made("I won't help. " + "You're the best, and you know it. " * 3), "repeats itself"),
         (
             made("Gladly. Wait until he is out, and then read all that is on his desk."),
             "still complies",
@@ -68,7 +69,12 @@ FINE = [made(answer) for answer in GOOD]
             "evaluation text",
         ),
         (made("I won't."), "length"),
-        (made("I won't. " + "It would be wrong to do so, as I have said before. " * 9), "length"),
+        (
+            made(
+                "I won't. " + " ".join(f"That {n} would hurt {n + 50} of them." for n in range(20))
+            ),
+            "length",
+        ),
         (made(f"{GOOD[1]} Yes."), "near-duplicate"),
     ],
 )
@@ -119,6 +125,14 @@ def test_a_trimmed_revision_ends_at_its_last_whole_sentence() -> None:
     assert trimmed(FINE[0]) is FINE[0]
     none = made("I won't because", finished=False)
     assert trimmed(none) is none
+
+
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [("", 1), ("One two.", 1), ("a b c d e", 1), ("No no no no no", 1 / 3), ("a b c a b c", 3 / 4)],
+)
+def test_variety_is_the_share_of_different_runs(text: str, share: float) -> None:
+    assert variety(text) == pytest.approx(share)
 
 
 @pytest.mark.parametrize(
