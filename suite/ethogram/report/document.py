@@ -13,6 +13,7 @@ from typing import Any
 
 from ethogram.analyse.effects import holm
 from ethogram.analyse.outcomes import Outcome, plain
+from ethogram.inert import everywhere, redacted
 from ethogram.report.rows import ModelRow
 
 SCHEMA_VERSION = 1
@@ -62,7 +63,7 @@ class Report:
         tested = {o.case: o.p for o in outcomes if o.p is not None}
         adjusted = holm(tested)
         cases = [{**o.as_json(), "p_holm": adjusted.get(o.case)} for o in outcomes]
-        found: dict[str, Any] = plain(
+        data = plain(
             {
                 "schema_version": self.schema_version,
                 "started": self.started,
@@ -80,6 +81,7 @@ class Report:
                 "notes": list(self.notes),
             }
         )
+        found: dict[str, Any] = everywhere(redacted, data)
         return found
 
 
