@@ -6,7 +6,6 @@ text or are illegal in XML are replaced; what GitHub's runner would take for a c
 
 from __future__ import annotations
 
-import functools
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -51,20 +50,23 @@ def secrets(environment: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda value: (-len(value), value)))
 
 
+def hiding(environment: Mapping[str, str]) -> Callable[[str], str]:
+    """What takes secrets out of a text: of this environment, of an address, of a header."""
+    values = secrets(environment)
+    known = re.compile("|".join(map(re.escape, values))) if values else None
+
+    def hide(text: str) -> str:
+        text = known.sub(HIDDEN, text) if known else text
+        text = _USER_INFO.sub(rf"\g<scheme>{HIDDEN}@", text)
+        text = _QUERY.sub(rf"\g<name>{HIDDEN}", text)
+        return _HEADER.sub(rf"\g<name>{HIDDEN}", text)
+
+    return hide
+
+
 def redacted(text: str) -> str:
-    """The text without secrets: of the environment, in an address, in a header."""
-    text = _any_of(secrets(os.environ))(text)
-    text = _USER_INFO.sub(rf"\g<scheme>{HIDDEN}@", text)
-    text = _QUERY.sub(rf"\g<name>{HIDDEN}", text)
-    return _HEADER.sub(rf"\g<name>{HIDDEN}", text)
-
-
-@functools.lru_cache(maxsize=8)
-def _any_of(values: tuple[str, ...]) -> Callable[[str], str]:
-    if not values:
-        return lambda text: text
-    pattern = re.compile("|".join(map(re.escape, values)))
-    return lambda text: pattern.sub(HIDDEN, text)
+    """The text without secrets. For many texts take `hiding` once: it reads the environment."""
+    return hiding(os.environ)(text)
 
 
 def inert(text: str, width: int | None = None) -> str:
@@ -76,9 +78,9 @@ def inert(text: str, width: int | None = None) -> str:
     return line
 
 
-def inert_lines(text: str) -> str:
+def inert_lines(text: str, hide: Callable[[str], str] = redacted) -> str:
     """The same for a text whose lines are to be kept."""
-    return "\n".join(_harmless(line) for line in re.split(r"\r\n|\n|\r", redacted(text)))
+    return "\n".join(_harmless(line) for line in re.split(r"\r\n|\n|\r", hide(text)))
 
 
 def _harmless(line: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ethogram.analyse.effects import holm
 from ethogram.analyse.outcomes import Outcome, plain
-from ethogram.inert import everywhere, redacted
+from ethogram.inert import everywhere, hiding
 from ethogram.report.rows import ModelRow
 
 SCHEMA_VERSION = 1
@@ -81,7 +81,7 @@ class Report:
                 "notes": list(self.notes),
             }
         )
-        found: dict[str, Any] = everywhere(redacted, data)
+        found: dict[str, Any] = everywhere(hiding(os.environ), data)
         return found
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+from typing import TYPE_CHECKING
 
-from ethogram.analyse.intervals import Interval
+if TYPE_CHECKING:
+    from ethogram.analyse.intervals import Interval
+
 
 NOT_MEASURED = "not measured"
 _LEADING_ZERO = re.compile(r"\A([+-])0\.")
@@ -15,7 +18,7 @@ def number(value: float | None, digits: int = 2) -> str:
     """`+0.41`; a dash where there is no number."""
     if value is None or not math.isfinite(value):
         return "-"
-    return f"{value + 0.0:+.{digits}f}"
+    return f"{round(value, digits) + 0.0:+.{digits}f}"
 
 
 def bracket(interval: Interval | None) -> str:

@@ -1,0 +1,73 @@
+"""The cases as the page's script reads them: JSON inside HTML, every text held once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jinja2.utils import htmlsafe_json_dumps
+from markupsafe import Markup
+
+from ethogram.report.view import Data, View
+
+PLAIN = [
+    "case",
+    "kind",
+    "subject",
+    "probe",
+    "model",
+    "file",
+    "line",
+    "expected",
+    "because_at",
+    "measured",
+    "unit",
+    "reference",
+    "verdict",
+    "target",
+    "gap",
+    "p",
+    "p_holm",
+    "needs",
+    "against",
+]
+
+
+def payload(view: View) -> Markup:
+    """`{texts, cases}`: a case's `because` and its items' texts are places in `texts`."""
+    texts: dict[str, int] = {}
+
+    def place(text: object) -> int:
+        return texts.setdefault(str(text), len(texts))
+
+    cases = [_case(case, place) for case in view.cases]
+    return htmlsafe_json_dumps({"texts": list(texts), "cases": cases}, separators=(",", ":"))
+
+
+def _case(case: Data, place: Any) -> dict[str, Any]:
+    found = {key: _rounded(case[key]) for key in PLAIN if case.get(key) not in (None, [], "")}
+    if case.get("because"):
+        found["because"] = place(case["because"])
+    # All items where the report holds them, else those most against the expectation.
+    items = case.get("items") or case.get("extremes") or ()
+    found["whole"] = bool(case.get("items"))
+    found["items"] = [
+        [item.get("id"), item.get("line"), _rounded(item.get("shift")), place(item.get("text", ""))]
+        for item in items
+    ]
+    if case.get("facts"):
+        found["facts"] = _rounded(case["facts"])
+    known = {*PLAIN, "because", "items", "extremes", "facts"}
+    if more := {key: _rounded(part) for key, part in case.items() if key not in known}:
+        found["more"] = more
+    return found
+
+
+def _rounded(value: Any) -> Any:
+    """Five digits are more than a reader sees, and half of the size."""
+    if isinstance(value, float):
+        return float(f"{value:.5g}")
+    if isinstance(value, dict):
+        return {key: _rounded(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(part) for part in value]
+    return value
