@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from ethogram.report.charts import DOT, Scale, drawing, element, mark, signed
 from ethogram.report.view import Data, Measure, ModelView, finite
+from ethogram.report.words import NOT_MEASURED
 
 SIDE, LEFT, TOP, EDGE = 250, 30, 8, 8
 BOTTOM = SIDE - 30
@@ -58,7 +59,8 @@ def scatter(
     """
     across, up = Scale(LEFT, SIDE - EDGE), Scale(BOTTOM, TOP)
     parts = [_frame(across, up), *_names(across, up)]
-    lines, points, numbers, taken = [], [], [], []
+    lines, points = [], []
+    numbers: dict[tuple[float, float], list[int]] = {}
     for number, name in enumerate(names, start=1):
         narrow = effects.get(pair.narrow.id, {}).get(name)
         broad = effects.get(pair.broad.id, {}).get(name)
@@ -80,9 +82,8 @@ def scatter(
                 data_case=index[narrow["case"]],
             )
         )
-        taken.append(at)
-        numbers.append((number, at))
-    placed = _placed(numbers, taken)
+        numbers.setdefault((round(at[0]), round(at[1])), []).append(number)
+    placed = _placed(numbers) if points else [_nothing(across, up)]
     label = (
         f"{pair.title}: effect of the narrow model against the broad one, {len(points)} dimensions"
     )
@@ -152,25 +153,25 @@ def _limits(here: Data, there: Data, across: Scale, up: Scale) -> list[Markup]:
     return found
 
 
-def _placed(
-    numbers: Sequence[tuple[int, tuple[float, float]]], taken: Sequence[tuple[float, float]]
-) -> list[Markup]:
-    """Every point's number where it hides no point and no other number, as far as there is room."""
-    found, used = [], list(taken)
-    for number, (x, y) in numbers:
-        spots = [(x + dx, y + dy - 3) for dx, dy in AROUND]
+def _nothing(across: Scale, up: Scale) -> Markup:
+    at = {"x": across.zero, "y": up.zero - 8, "text_anchor": "middle"}
+    return element("text", NOT_MEASURED, class_="absent", **at)
+
+
+def _placed(numbers: Mapping[tuple[float, float], Sequence[int]]) -> list[Markup]:
+    """Every point's numbers where they hide no point and no other number, if there is room."""
+    found, used = [], list(numbers)
+    for (x, y), here in numbers.items():
+        text = ",".join(map(str, here))
+        wider = 2.4 * (len(text) - 1)
+        spots = [
+            (x + dx + (wider if dx > 0 else -wider if dx < 0 else 0), y + dy - 3)
+            for dx, dy in AROUND
+        ]
         best = max(spots, key=lambda spot: min(_room(spot, other) for other in used))
         used.append(best)
-        found.append(
-            element(
-                "text",
-                number,
-                class_="number",
-                x=best[0],
-                y=best[1] + 3,
-                text_anchor="middle",
-            )
-        )
+        middle = {"x": best[0], "y": best[1] + 3, "text_anchor": "middle"}
+        found.append(element("text", text, class_="number", **middle))
     return found
 
 

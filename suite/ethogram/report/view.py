@@ -53,7 +53,8 @@ _BLANK: Data = {
     "counts": {},
     "false_alarms": None,
     **dict.fromkeys(("models", "cases", "errors", "problems", "notes"), ()),
-    **dict.fromkeys(("versions", "files"), {}),
+    "versions": {},
+    "files": {},
 }
 """What a report may lack; a key of its own replaces it."""
 

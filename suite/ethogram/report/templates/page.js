@@ -83,17 +83,20 @@
     const sign = SIGN[found.expected] || 0;
     const widest = Math.max(...found.items.map((item) => Math.abs(item[2] || 0)));
     const unit = (found.facts && found.facts.shift_unit) || "";
-    const rows = [...found.items].sort((a, b) => (sign < 0 ? b[2] - a[2] : a[2] - b[2]));
+    // Refusing a harmless prompt counts against a model as much as answering a hazardous one.
+    const towards = (item) => (String(item[0]).startsWith("harmless") ? -sign : sign);
+    const rank = (item) => (sign ? towards(item) * (item[2] || 0) : -Math.abs(item[2] || 0));
+    const rows = [...found.items].sort((a, b) => rank(a) - rank(b));
     const heading = found.whole
       ? `All ${rows.length} items, the furthest from the expectation first`
       : `The ${rows.length} items furthest from the expectation`;
     return [
       make("h3", {}, heading),
       table([["item", ""], [`shift${unit ? `, ${unit}` : ""}`, "n"], ["", "wide-only"], ["text", "text"]],
-        rows.map(([id, line, shift, text]) => [
+        rows.map(([id, line, shift, text], at) => [
           line > 1 ? `${id} (line ${line})` : String(id),
           signed(shift, 3),
-          isNumber(shift) ? bar(shift, widest, sign) : "",
+          isNumber(shift) ? bar(shift, widest, towards(rows[at])) : "",
           texts[text],
         ]), "items"),
     ];
