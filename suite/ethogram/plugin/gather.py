@@ -20,6 +20,7 @@ from ethogram.plugin.collect import Trial
 from ethogram.plugin.models import digest_of, file_digests, row_of, versions
 from ethogram.plugin.session import SESSION
 from ethogram.report import document
+from ethogram.report.pages import PAGES
 from ethogram.report.terminal import render
 from ethogram.report.words import number
 from ethogram.specs.errors import shown
@@ -177,10 +178,15 @@ class Gatherer:
         results = self.results or run.suite.root / "results"
         begun = datetime.fromtimestamp(self.begun, tz=UTC)
         try:
-            file = document.write(report, results, begun.strftime("%Y-%m-%dT%H%M%SZ"))
+            file = document.write(report, results, begun.strftime("%Y-%m-%dT%H%M%SZ"), PAGES)
         except OSError as error:
             terminal.write_line(f"the report could not be written to {results}: {error}", red=True)
             return
+        except Exception as error:
+            # A page that cannot be drawn must not cost a run its numbers: they are written first.
+            why = inert(f"{type(error).__name__}: {error}", 300)
+            terminal.write_line(f"report.json is written, its pages are not: {why}", red=True)
+            file = results / document.LATEST / document.REPORT
         terminal.write_line(f"report: {shown(file)}")
 
     def _report(self, run: Run, names: Sequence[str]) -> document.Report:

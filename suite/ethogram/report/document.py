@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,20 +95,39 @@ def false_alarms(outcomes: Sequence[Outcome]) -> dict[str, float]:
     }
 
 
-def write(report: Report, results: Path, name: str) -> Path:
+Pages = Mapping[str, Callable[[Mapping[str, Any]], str]]
+"""What else is made of a report's content, by the file's name."""
+
+
+def write(report: Report, results: Path, name: str, pages: Pages | None = None) -> Path:
     """Write `results/<name>/report.json`, make `results/latest` read it, and return its path.
 
-    Where another run has taken the name, `<name>-2` and so on: no report replaces another.
+    Where another run has taken the name, `<name>-2` and so on: no report replaces another. The
+    pages are made last: whatever goes wrong with one, the numbers are written.
     """
     results.mkdir(parents=True, exist_ok=True)
     folder = _new_folder(results, name)
     file = folder / REPORT
-    aside = folder / f".{REPORT}.{os.getpid()}"
-    text = json.dumps(report.as_json(), indent=1, ensure_ascii=True, allow_nan=False)
-    aside.write_text(f"{text}\n", encoding="utf-8")
-    aside.replace(file)
-    _point(results / LATEST, folder)
+    data = report.as_json()
+    text = json.dumps(data, indent=1, ensure_ascii=True, allow_nan=False)
+    write_whole(file, f"{text}\n")
+    try:
+        for page, make in (pages or {}).items():
+            write_whole(folder / page, make(data))
+    finally:
+        _point(results / LATEST, folder)
     return file
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write the whole file or nothing."""
+    aside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        # What no UTF-8 can hold (half a surrogate pair) is nothing that anybody could read.
+        aside.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+        aside.replace(file)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _new_folder(results: Path, name: str) -> Path:

@@ -14,11 +14,11 @@ from functools import cache
 from itertools import groupby
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from ethogram.report import charts
-from ethogram.report.decision import Decision, decide
+from ethogram.report.gate import GateAnswer, answer_for
 from ethogram.report.dots import expected_against_measured, safety
 from ethogram.report.payload import payload
 from ethogram.report.scatter import pairs, scatter
@@ -42,34 +42,35 @@ def page(data: Mapping[str, Any]) -> str:
     view = View.of(data)
     index = {case["case"]: at for at, case in enumerate(view.cases)}
     style, script = _asset("page.css"), _asset("page.js")
-    return (
-        _templates()
-        .get_template("page.html.jinja")
-        .render(
-            view=view,
-            data=view.data,
-            index=index,
-            gate=_gate(view),
-            measures=[
-                (name, cells, charts.limit_for(m.interval for m in cells))
-                for name, cells in measure_rows(view.tested())
-            ],
-            personas=_personas(view, index),
-            others=_others(view),
-            safeties=_safeties(view, index),
-            payload=payload(view),
-            style=Markup(style),
-            script=Markup(script),
-            policy=_policy(style, script),
-        )
+    return template("page.html.jinja").render(
+        view=view,
+        data=view.data,
+        index=index,
+        gate=_gate(view),
+        measures=[
+            (name, cells, charts.limit_for(m.interval for m in cells))
+            for name, cells in measure_rows(view.tested())
+        ],
+        personas=_personas(view, index),
+        others=_others(view),
+        safeties=_safeties(view, index),
+        payload=payload(view),
+        style=Markup(style),
+        script=Markup(script),
+        policy=_policy(style, script),
     )
+
+
+def template(name: str) -> Template:
+    """A template of this package; what is put into HTML is escaped, into Markdown it comes escaped."""
+    return _templates().get_template(name)
 
 
 @cache
 def _templates() -> Environment:
     found = Environment(
         loader=PackageLoader("ethogram.report"),
-        autoescape=True,
+        autoescape=lambda name: name is None or name.endswith(".html.jinja"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -217,7 +218,7 @@ class Gate:
     """Requirements (down) by model (across), and the decision on each model."""
 
     grid: Grid
-    decisions: list[Decision | None]
+    answers: list[GateAnswer | None]
 
 
 def _gate(view: View) -> Gate | None:
@@ -226,8 +227,8 @@ def _gate(view: View) -> Gate | None:
         return None
     grid = Grid.of(cases, "", view.models)
     asked = [[c for c in cases if c["model"] == model.id] for model in grid.models]
-    decided = [decide(model.id, own) for model, own in zip(grid.models, asked, strict=True)]
-    return Gate(grid, decided)
+    answers = [answer_for(model.id, own) for model, own in zip(grid.models, asked, strict=True)]
+    return Gate(grid, answers)
 
 
 def shade(case: Data) -> str:

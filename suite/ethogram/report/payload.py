@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
+from ethogram.report.items import items_of
 from ethogram.report.view import Data, View
 
 PLAIN = [
@@ -39,25 +41,23 @@ def payload(view: View) -> Markup:
     def place(text: object) -> int:
         return texts.setdefault(str(text), len(texts))
 
-    cases = [_case(case, place) for case in view.cases]
+    cases = [_case(case, items_of(case, view.texts), place) for case in view.cases]
     return htmlsafe_json_dumps({"texts": list(texts), "cases": cases}, separators=(",", ":"))
 
 
-def _case(case: Data, place: Any) -> dict[str, Any]:
-    found = {key: _rounded(case[key]) for key in PLAIN if case.get(key) not in (None, [], "")}
+def _case(case: Data, items: Sequence[Data], place: Callable[[object], int]) -> dict[str, Any]:
+    found = {key: _rounded(case[key]) for key in PLAIN if case.get(key) not in (None, [], (), "")}
     if case.get("because"):
         found["because"] = place(case["because"])
-    # All items where the report holds them, else those most against the expectation.
-    items = case.get("items") or case.get("extremes") or ()
-    found["whole"] = bool(case.get("items"))
+    found["whole"] = bool(case.get("moved"))
     found["items"] = [
-        [item.get("id"), item.get("line"), _rounded(item.get("shift")), place(item.get("text", ""))]
+        [item["id"], item.get("line"), _rounded(item.get("shift")), place(item.get("text") or "")]
         for item in items
     ]
     if case.get("facts"):
         found["facts"] = _rounded(case["facts"])
-    known = {*PLAIN, "because", "items", "extremes", "facts"}
-    if more := {key: _rounded(part) for key, part in case.items() if key not in known}:
+    shown = {*PLAIN, "because", "moved", "extremes", "facts"}
+    if more := {key: _rounded(part) for key, part in case.items() if key not in shown}:
         found["more"] = more
     return found
 

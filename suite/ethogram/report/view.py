@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from ethogram.inert import everywhere, hiding, inert_lines
+from ethogram.report.items import Texts, texts_of
 
 Data = Mapping[str, Any]
 
@@ -77,6 +78,10 @@ class View:
         named = [case["model"] for case in self.measured] + [e["model"] for e in self.errors]
         lost = dict.fromkeys(name for name in named if name not in known)
         return [*rows, *(ModelView({"model": name}) for name in lost)]
+
+    @cached_property
+    def texts(self) -> Texts:
+        return texts_of(self.data)
 
     @cached_property
     def measured(self) -> list[Data]:
@@ -165,6 +170,8 @@ class Measure:
     key: str
     interval: Data | None = None
     text: str | None = None
+    reason: bool = False
+    """Whether `text` says why there can be no number."""
 
 
 NOT_MEASURES = frozenset(
@@ -220,7 +227,15 @@ def _walk(key: str, value: Any) -> Iterator[Measure]:
 
 
 _ORDER = ("match", "discriminant", "safety_held_out", "safety_trained", "over_refusal")
-_ABOUT_PERSONA = ("match", "discriminant", "transfer", "belief", "pressure", "invariance")
+_ABOUT_PERSONA = (
+    "match",
+    "discriminant",
+    "transfer",
+    "choice",
+    "belief",
+    "pressure",
+    "invariance",
+)
 
 
 def measure_rows(models: Sequence[ModelView]) -> list[tuple[str, list[Measure]]]:
@@ -246,11 +261,13 @@ def _of(model: ModelView, key: str, name: str) -> Measure:
     text = None
     if not model.constitution and key.startswith(_ABOUT_PERSONA):
         text = "no signature"
-    elif key == "match" and not model.row.get("placebo"):
+    elif key.startswith("transfer") and model.row["scope"] == "broad":
+        text = "narrow models only"
+    elif key == "match" and not model.row["placebo"]:
         text = "no placebo"
     elif key.startswith("safety_held_out") and model.row.get("safety_trained"):
-        text = "none held out" if model.row.get("scope") not in (None, "narrow") else None
-    return Measure(name, key, text=text)
+        text = "none held out" if model.row["scope"] not in (None, "narrow") else None
+    return Measure(name, key, text=text, reason=text is not None)
 
 
 def subjects(cases: Sequence[Data]) -> list[str]:

@@ -97,7 +97,7 @@
           line > 1 ? `${id} (line ${line})` : String(id),
           signed(shift, 3),
           isNumber(shift) ? bar(shift, widest, towards(rows[at])) : "",
-          texts[text],
+          texts[text] || `in ${found.file}`,
         ]), "items"),
     ];
   };
