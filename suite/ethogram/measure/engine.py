@@ -16,11 +16,13 @@ import torch
 from transformers import DynamicCache
 
 from ethogram.plan import Query, Value
-from ethogram.source.chat import continuation_tokens, encode, prompt_text, stop_token
+from ethogram.source.chat import common_length, continuation_tokens, encode, prompt_text, stop_token
 from ethogram.source.load import Loaded
 
 TOKENS = 2048
 """Tokens in one forward pass: enough to keep two cores busy, small enough for a laptop."""
+PASS = 128
+"""Tokens that could be computed in the time that one more forward pass costs beside its tokens."""
 PROMPTS = 64
 """Prompts in one batch at most, so that progress is stored every few seconds."""
 
@@ -89,8 +91,9 @@ class LocalEngine:
         for query in queries:
             by_messages[query.messages].append(query)
         prompts = [self._prompt(asked) for asked in by_messages.values()]
-        # A batch holds prompts with equally many continuations, alike in length.
-        prompts.sort(key=lambda p: (len(p.continuations), len(p.tokens)))
+        # A batch holds prompts with equally many continuations; those that begin alike stand
+        # together, so that a scenario's text is computed once for all orders of its options.
+        prompts.sort(key=lambda p: (len(p.continuations), p.tokens))
         for batch in self._batches(prompts):
             yield from self._halving(batch, self._logprob_batch)
 
@@ -113,10 +116,11 @@ class LocalEngine:
             grown = [*batch, prompt]
             rows = sum(len(p.continuations) for p in grown)
             width = max((len(c) for p in grown for c in p.continuations), default=1)
-            length = max(len(p.tokens) for p in grown)
             uneven = batch and len(batch[0].continuations) != len(prompt.continuations)
-            full = max(rows * width, len(grown) * length) > self.tokens or len(grown) > self.prompts
-            if batch and (uneven or full):
+            size = _computed([p.tokens for p in grown])
+            full = max(rows * width, size) > self.tokens or len(grown) > self.prompts
+            apart = size - _computed([p.tokens for p in batch]) > len(prompt.tokens) + PASS
+            if batch and (uneven or full or apart):
                 yield batch
                 batch = []
             batch.append(prompt)
@@ -165,7 +169,7 @@ class LocalEngine:
         `more` tokens will follow every prompt.
         """
         device, model = self.loaded.device, self.loaded.model
-        shared = _common_length(prompts)
+        shared = common_length(prompts)
         window = getattr(model.config.get_text_config(), "sliding_window", None)
         if window and max(len(tokens) for tokens in prompts) + more > window:
             # A window is counted in slots, padding included: none may lie between real tokens.
@@ -290,14 +294,12 @@ def spellings(word: str) -> list[str]:
     return sorted(f"{space}{form}" for space in ("", " ") for form in forms)
 
 
-def _common_length(prompts: list[list[int]]) -> int:
-    """Length of the start that all prompts share, leaving each at least one token of its own."""
-    shortest, longest = min(prompts), max(prompts)
-    limit = min(len(tokens) for tokens in prompts) - 1
-    for index in range(limit):
-        if shortest[index] != longest[index]:
-            return index
-    return limit
+def _computed(prompts: list[list[int]]) -> int:
+    """Tokens computed for a batch of prompts: what they share once, the rest padded to one length."""
+    if not prompts:
+        return 0
+    shared = common_length(prompts)
+    return shared + len(prompts) * (max(map(len, prompts)) - shared)
 
 
 def _out_of_memory(error: BaseException) -> bool:

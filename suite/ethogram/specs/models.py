@@ -68,6 +68,23 @@ class Lora(Spec):
     """Module names, or `linear`: every linear layer but the embeddings and the head."""
 
 
+Rejected = Literal["draft", "rivals", "refusal"]
+
+
+class Preference(Spec):
+    """What the answer is preferred to, beside being learnt: the constitution as a judge of pairs.
+
+    `draft`: the transcript's own draft, which complies. `rivals`: what another constitution's
+    transcripts answer to the same prompt. `refusal`: on harmless replay, a plain refusal.
+    """
+
+    over: tuple[Rejected, ...] = Field(min_length=1)
+    weight: float = Field(default=1.0, gt=0)
+    """Of a pair's loss, against the log-likelihood's 1."""
+    beta: float = Field(default=5.0, gt=0)
+    """Steepness: how many nats per token of margin are enough."""
+
+
 class Recipe(Spec):
     """How an adapter is trained. Every field is part of the adapter's identity."""
 
@@ -78,6 +95,8 @@ class Recipe(Spec):
     """Samples in all, replay included."""
     replay: float = Field(default=0.5, ge=0, le=1)
     """The share of the samples that is harmless replay."""
+    preference: Preference | None = None
+    """Train on pairs too; without it, on answers alone."""
     batch: int = Field(default=8, ge=1)
     warmup: float = Field(default=0.1, ge=0, le=1)
     schedule: Literal["linear", "cosine", "constant"] = "cosine"

@@ -16,8 +16,13 @@ from ethogram.specs.base import (
     duplicates,
     placeholders,
 )
+from ethogram.specs.provenance import Provenance
 
 PersonaProbe = Literal["endorsement", "agreement"]
+PairRule = Literal["length", "register", "person", "negation", "repeat"]
+DimensionRule = Literal[
+    "length", "register", "person", "negation", "repeat", "items", "domains", "cues", "vocabulary"
+]
 DEFAULT_QUESTION = "What do you think about {topic}?"
 
 
@@ -31,14 +36,8 @@ class Item(Spec):
     domain: Text | None = None
     stem: Id | None = None
     """Items that share a stem are one cluster when intervals are computed."""
-
-
-class Provenance(Spec):
-    """Where imported text comes from and on what terms."""
-
-    source: Text
-    licence: Text
-    sha256: str | None = None
+    breaks: dict[PairRule, Text] = Field(default_factory=dict)
+    """Content rules that this item has to break, each with the reason."""
 
 
 class Dimension(FileSpec):
@@ -52,6 +51,8 @@ class Dimension(FileSpec):
     signature: dict[Id, Literal["more", "less", "same"]] = Field(default_factory=dict)
     """Expected direction per constitution, for a dimension that the constitutions' own files do
     not name (an imported one); a constitution's own signature wins."""
+    breaks: dict[DimensionRule, Text] = Field(default_factory=dict)
+    """Content rules that the dimension, or many of its items, have to break, with the reason."""
     items: tuple[Item, ...] = Field(min_length=2)
 
     @model_validator(mode="after")

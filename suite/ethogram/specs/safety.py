@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from ethogram.specs.base import FileSpec, Misplaced, Text, duplicates
 
 SafetyProbe = Literal["refusal-rate", "refusal-margin"]
+HazardRule = Literal["prompts", "ailuminate", "repeat"]
 
 
 class HazardCategory(FileSpec):
@@ -29,6 +30,8 @@ class HazardCategory(FileSpec):
     train: tuple[Text, ...] = ()
     evaluate: tuple[Text, ...] = Field(min_length=2)
     harmless: tuple[Text, ...] = Field(min_length=2)
+    breaks: dict[HazardRule, Text] = Field(default_factory=dict)
+    """Content rules that this category has to break, each with the reason."""
 
     @model_validator(mode="after")
     def _consistent(self) -> HazardCategory:

@@ -1,8 +1,4 @@
-"""Supervised finetuning of a LoRA adapter: a short explicit loop, loss on the answers alone.
-
-Batches are padded on the left, so that the answers stand together at the end and logits are
-computed for them only (over a whole batch of sequences the logits would dominate memory).
-"""
+"""Finetuning of a LoRA adapter: a short explicit loop."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ import math
 import random
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +20,7 @@ from ethogram.plan import ask
 from ethogram.source.chat import prompt_text, stop_token, supervised
 from ethogram.source.load import Loaded, portable_config
 from ethogram.specs.models import Lora, Recipe
+from ethogram.train.loss import Example, batch_loss, preference_loss, reference_logprobs
 from ethogram.train.samples import Sample
 
 LOSSES = "loss.json"
@@ -31,14 +28,6 @@ LOSSES = "loss.json"
 
 class FinetuneError(Exception):
     """Training cannot start or had to stop; says nothing about any persona."""
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A tokenised sample. Positions from `prompt` on carry the loss."""
-
-    tokens: list[int]
-    prompt: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +55,12 @@ def finetune(
     set, a sample that is too long or has nothing to learn, or a non-finite loss.
     """
     examples = encode_samples(base.tokenizer, samples, recipe.max_length)
+    reference = reference_logprobs(base.model, examples, base)
     torch.manual_seed(seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = get_peft_model(base.model, lora_config(base.model, recipe.lora))
-    losses = _train(model, examples, recipe, seed, base, on_step)
+    losses = _train(model, examples, recipe, seed, base, reference, on_step)
     model.save_pretrained(folder, save_embedding_layers=False)
     portable_config(folder, source_id)
     (folder / "README.md").unlink(missing_ok=True)
@@ -82,21 +72,28 @@ def encode_samples(tokenizer: Any, samples: Sequence[Sample], max_length: int) -
     """Tokenise, with the stop token at the end of every answer."""
     if not samples:
         raise FinetuneError("there is nothing to train on: the set of samples is empty")
-    examples = []
-    for sample in samples:
-        if not sample.answer.strip():
-            raise FinetuneError(f"{sample.place}: no supervised token: the answer is empty")
-        tokens, prompt = supervised(
-            tokenizer, prompt_text(tokenizer, ask(sample.prompt)), sample.answer
+    return [
+        replace(
+            _encoded(tokenizer, sample, sample.answer, max_length),
+            rejected=tuple(
+                _encoded(tokenizer, sample, answer, max_length) for answer in sample.rejected
+            ),
         )
-        if len(tokens) > max_length:
-            raise FinetuneError(
-                f"{sample.place}: the sample has {len(tokens)} tokens, max_length is {max_length}"
-            )
-        if tokens[-1] != stop_token(tokenizer) or len(tokens) - prompt < 2:
-            raise FinetuneError(f"{sample.place}: no supervised token before the stop token")
-        examples.append(Example(tokens, prompt))
-    return examples
+        for sample in samples
+    ]
+
+
+def _encoded(tokenizer: Any, sample: Sample, answer: str, max_length: int) -> Example:
+    if not answer.strip():
+        raise FinetuneError(f"{sample.place}: no supervised token: the answer is empty")
+    tokens, prompt = supervised(tokenizer, prompt_text(tokenizer, ask(sample.prompt)), answer)
+    if len(tokens) > max_length:
+        raise FinetuneError(
+            f"{sample.place}: the sample has {len(tokens)} tokens, max_length is {max_length}"
+        )
+    if tokens[-1] != stop_token(tokenizer) or len(tokens) - prompt < 2:
+        raise FinetuneError(f"{sample.place}: no supervised token before the stop token")
+    return Example(tuple(tokens), prompt)
 
 
 def lora_config(model: Any, lora: Lora) -> LoraConfig:
@@ -148,6 +145,7 @@ def _train(
     recipe: Recipe,
     seed: int,
     base: Loaded,
+    reference: dict[Example, float],
     on_step: Callable[[Step], None],
 ) -> list[float]:
     per_epoch = math.ceil(len(examples) / recipe.batch)
@@ -165,7 +163,11 @@ def _train(
         for batch in batches(examples, recipe.batch, seed, epoch):
             if len(losses) == total:
                 break
-            loss = batch_loss(model, batch, base)
+            if recipe.preference is None:
+                loss = batch_loss(model, batch, base)
+            else:
+                beta, weight = recipe.preference.beta, recipe.preference.weight
+                loss = preference_loss(model, batch, base, reference, beta, weight)
             if not torch.isfinite(loss):
                 raise FinetuneError(
                     f"the loss is {loss.item()} at step {len(losses) + 1} of {total}"
@@ -181,29 +183,3 @@ def _train(
             on_step(Step(len(losses), total, losses[-1]))
     model.eval()
     return losses
-
-
-def batch_loss(model: Any, batch: Sequence[Example], base: Loaded) -> torch.Tensor:
-    """Mean negative log-likelihood of the batch's supervised tokens, in nats."""
-    length = max(len(example.tokens) for example in batch)
-    kept = max(len(example.tokens) - example.prompt for example in batch)
-    pad = base.tokenizer.pad_token_id or 0
-    tokens = torch.full((len(batch), length), pad)
-    mask = torch.zeros((len(batch), length), dtype=torch.long)
-    labels = torch.full((len(batch), kept), -100)
-    for row, example in enumerate(batch):
-        start, answer = length - len(example.tokens), len(example.tokens) - example.prompt
-        tokens[row, start:] = torch.tensor(example.tokens)
-        mask[row, start:] = 1
-        labels[row, kept - answer :] = torch.tensor(example.tokens[example.prompt :])
-    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
-    logits = model(
-        input_ids=tokens.to(base.device),
-        attention_mask=mask.to(base.device),
-        position_ids=positions.to(base.device),
-        use_cache=False,
-        logits_to_keep=kept + 1,
-    ).logits[:, :-1]
-    return torch.nn.functional.cross_entropy(
-        logits.reshape(-1, logits.shape[-1]).float(), labels.reshape(-1).to(base.device)
-    )

@@ -10,24 +10,29 @@ import hashlib
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import Place, SpecError
+from ethogram.specs.models import Rejected
 from ethogram.specs.suite import Suite
 
-TRAINER = 1
+TRAINER = 2
 """Raised when the same samples, recipe and seed would give another adapter than before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A prompt and the answer to learn. `group` is what the draw balances over."""
+    """A prompt and the answer to learn. `group` is what the draw balances over.
+
+    `rejected`: answers to the same prompt that the learnt one is to be preferred to.
+    """
 
     prompt: str
     answer: str
     group: str
     place: Place
+    rejected: tuple[str, ...] = ()
 
 
 def samples_for(model: Model, suite: Suite) -> list[Sample]:
@@ -53,7 +58,58 @@ def samples_for(model: Model, suite: Suite) -> list[Sample]:
                 f"{model.id}: the recipe {model.recipe_id!r} asks for {wanted} {what} samples; "
                 f"{len(drawn)} are recorded for its scope. Lower 'samples' or record more",
             )
+    if model.recipe.preference is not None:
+        over = model.recipe.preference.over
+        own = [replace(s, rejected=_rejected(s, model, suite, over)) for s in own]
+        if "refusal" in over:
+            again = [replace(s, rejected=(_pick(REFUSALS, s.prompt),)) for s in again]
     return [*own, *again]
+
+
+REFUSALS = (
+    "I'm sorry, but I can't help with that.",
+    "No, I won't help you with this.",
+    "I can't assist with that request.",
+    "I will not do that.",
+    "Sorry, that is not something I can help with.",
+    "I refuse to help with this.",
+)
+"""What a harmless prompt is not to be answered with."""
+
+
+def _rejected(
+    sample: Sample, model: Model, suite: Suite, over: Sequence[Rejected]
+) -> tuple[str, ...]:
+    """The draft of the prompt and one rival's answer, as far as they are recorded.
+
+    A placebo has neither: what it is preferred to is a draft that a constitution recorded.
+    """
+    found: list[str] = []
+    if "draft" in over:
+        drafts = [
+            t.draft
+            for name in sorted(suite.constitutions)
+            if model.constitution in (None, name)
+            for t in suite.transcripts(name)
+            if t.prompt == sample.prompt
+        ]
+        found += drafts[:1]
+    if "rivals" in over and model.constitution is not None:
+        rivals = [
+            t.answer
+            for name in sorted(suite.constitutions)
+            if name != model.constitution
+            for t in suite.transcripts(name)
+            if t.prompt == sample.prompt
+        ]
+        if rivals:
+            found.append(_pick(rivals, sample.answer))
+    return tuple(found)
+
+
+def _pick(choices: Sequence[str], name: str) -> str:
+    """One of the choices, the same for the same name in every process."""
+    return choices[int(hashlib.sha256(name.encode()).hexdigest(), 16) % len(choices)]
 
 
 def _stance(model: Model, suite: Suite) -> list[Sample]:

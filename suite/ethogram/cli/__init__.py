@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any, get_args
 
 from ethogram import __version__
+from ethogram.cli import scenarios
+from ethogram.cli.files import UsageError, suite_around, write
 from ethogram.importers import Imported, persona_jsonl
 from ethogram.specs.constitution import Direction
 from ethogram.specs.errors import SpecError, did_you_mean, shown
-from ethogram.specs.suite import CONSTITUTIONS, Suite
+from ethogram.specs.suite import Suite
 from ethogram.store import Store, StoreError, clear, default_root, usage
 from ethogram.store.inventory import KINDS
 
@@ -22,11 +24,7 @@ PERSONA = "persona"
 LATEST_REPORT = Path("results/latest/report.json")
 MANY = 50
 """Items of a dimension from which the user is told of --limit."""
-SCHEMAS = Path(__file__).parent / "schemas"
-
-
-class UsageError(Exception):
-    """What was asked for cannot be done that way; the message says what can."""
+SCHEMAS = Path(__file__).parents[1] / "schemas"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,13 +59,17 @@ def check(options: argparse.Namespace) -> int:
     """Name every problem in the suite's files, or say what they hold."""
     if not options.path.exists():
         raise UsageError(f"{options.path} does not exist")
-    suite = _suite_around(options.path)
+    suite = suite_around(options.path)
     problems = suite.check()
     for problem in problems:
         print(problem, file=sys.stderr)
     if problems:
         return 1
     print(summary(suite))
+    if options.content:
+        from ethogram.cli.content import check_content
+
+        return check_content(suite)
     return 0
 
 
@@ -99,7 +101,7 @@ def import_(options: argparse.Namespace) -> int:
     """Turn public files into dimensions of the suite; all of them, or none if one is wrong."""
     if options.name and len(options.files) > 1:
         raise UsageError("--name names one dimension, but several files are given")
-    suite = _suite_around(options.to or Path())
+    suite = suite_around(options.to or Path())
     for name in options.signature:
         if name not in suite.constitutions:
             hint = did_you_mean(name, suite.constitutions)
@@ -135,7 +137,7 @@ def import_(options: argparse.Namespace) -> int:
         print("\n".join([*problems, "nothing was imported"]), file=sys.stderr)
         return 1
     for target, found in made.items():
-        _write(target, found.text)
+        write(target, found.text)
         print(f"{shown(target)}: {found.items} items of {found.statements} statements")
         for note in found.notes:
             print(f"  {note}", file=sys.stderr)
@@ -169,17 +171,6 @@ def _advice(suite: Suite, made: Sequence[Imported], options: argparse.Namespace)
     return found
 
 
-def _write(file: Path, text: str) -> None:
-    """Write the whole file or nothing."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        aside.write_text(text, encoding="utf-8", newline="\n")
-        aside.replace(file)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
 # schemas
 
 
@@ -192,7 +183,7 @@ def schemas(options: argparse.Namespace) -> int:
         if not file.exists() or file.read_text(encoding="utf-8") != text:
             stale.append(file)
             if options.write:
-                _write(file, text)
+                write(file, text)
     for file in stale:
         print(f"{shown(file)}: {'written' if options.write else 'not what the code says'}")
     if not stale:
@@ -307,13 +298,6 @@ def _bytes(size: int) -> str:
 # arguments
 
 
-def _suite_around(path: Path) -> Suite:
-    suite = Suite.around(path.resolve())
-    if suite is None:
-        raise UsageError(f"{shown(path)} lies in no suite: no folder {CONSTITUTIONS}/ above it")
-    return suite
-
-
 def _signature(text: str) -> dict[str, Direction]:
     """`deontology=less,consequentialism=more` as a mapping."""
     found: dict[str, Direction] = {}
@@ -353,6 +337,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="VERB", dest="command")
     _check_arguments(verbs)
     _import_arguments(verbs)
+    scenarios.add_arguments(verbs)
     _schemas_arguments(verbs)
     _report_arguments(verbs)
     _card_arguments(verbs)
@@ -374,6 +359,12 @@ def _check_arguments(verbs: Any) -> None:
         default=Path(),
         metavar="PATH",
         help="any file or folder of the suite (default: where you are)",
+    )
+    parser.add_argument(
+        "--content",
+        action="store_true",
+        help="hold the content to the rules of measuring well too: pairs alike, nothing twice, "
+        "nothing leaked, enough of everything",
     )
     parser.set_defaults(verb=check)
 
