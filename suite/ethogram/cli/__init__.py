@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from ethogram import __version__
-from ethogram.cli import scenarios
+from ethogram.cli import pages, scenarios
 from ethogram.cli.files import UsageError, suite_around, write
 from ethogram.importers import Imported, persona_jsonl
 from ethogram.specs.constitution import Direction
@@ -21,7 +21,6 @@ from ethogram.store import Store, StoreError, clear, default_root, usage
 from ethogram.store.inventory import KINDS
 
 PERSONA = "persona"
-LATEST_REPORT = Path("results/latest/report.json")
 MANY = 50
 """Items of a dimension from which the user is told of --limit."""
 SCHEMAS = Path(__file__).parents[1] / "schemas"
@@ -205,60 +204,6 @@ def schema_texts() -> dict[str, str]:
     }
 
 
-# report
-
-
-def report(options: argparse.Namespace) -> int:
-    """Render a report.json as a page and as a summary, beside it unless told otherwise."""
-    from ethogram.report import html, markdown
-    from ethogram.report.pages import ReportError, read
-
-    try:
-        data = read(options.file)
-    except ReportError as error:
-        raise UsageError(str(error)) from None
-    beside = options.html is None and options.markdown is None
-    folder = options.file.parent
-    if target := options.html or (folder / html.NAME if beside else None):
-        _put(target, html.page(data))
-    if target := options.markdown or (folder / markdown.NAME if beside else None):
-        _put(target, markdown.summary(data))
-    return 0
-
-
-def _put(target: Path, text: str) -> None:
-    """Write the file and say so; `-` is the standard output."""
-    if str(target) == "-":
-        sys.stdout.write(text)
-        return
-    from ethogram.report.document import write_whole
-
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(target, text)
-    print(f"{shown(target)}: {_bytes(target.stat().st_size)}", file=sys.stderr)
-
-
-def card(options: argparse.Namespace) -> int:
-    """Write the model card of a model of a report."""
-    from ethogram.report.card import CardError, model_card
-    from ethogram.report.pages import ReportError, read
-
-    suite = Suite.around(Path().resolve())
-    file = options.report or (suite.root if suite else Path()) / LATEST_REPORT
-    try:
-        data = read(file)
-        stance = next(
-            (str(m.get("constitution")) for m in data["models"] if m["model"] == options.model), ""
-        )
-        text = str(
-            model_card(data, options.model, suite.constitutions.get(stance) if suite else None)
-        )
-    except (ReportError, CardError) as error:
-        raise UsageError(str(error)) from None
-    _put(options.out, text)
-    return 0
-
-
 # cache
 
 
@@ -339,8 +284,7 @@ def _parser() -> argparse.ArgumentParser:
     _import_arguments(verbs)
     scenarios.add_arguments(verbs)
     _schemas_arguments(verbs)
-    _report_arguments(verbs)
-    _card_arguments(verbs)
+    pages.arguments(verbs)
     _cache_arguments(verbs)
     return parser
 
@@ -423,45 +367,6 @@ def _schemas_arguments(verbs: Any) -> None:
         "--check", action="store_true", help="name those that differ from the code (the default)"
     )
     parser.set_defaults(verb=schemas)
-
-
-def _report_arguments(verbs: Any) -> None:
-    parser = verbs.add_parser(
-        "report",
-        help="render a report.json as HTML and as Markdown",
-        description="Render a report.json as one HTML page and as a Markdown summary. Without "
-        "--html and --markdown both are written beside it.",
-    )
-    parser.add_argument("file", type=Path, metavar="FILE", help="a report.json")
-    parser.add_argument("--html", type=Path, metavar="OUT", help="where to write the page, or -")
-    parser.add_argument(
-        "--markdown", type=Path, metavar="OUT", help="where to write the summary, or -"
-    )
-    parser.set_defaults(verb=report)
-
-
-def _card_arguments(verbs: Any) -> None:
-    parser = verbs.add_parser(
-        "card",
-        help="the model card of a finetuned model",
-        description="Write the model card of a model of a report, with its measures as "
-        "model-index results.",
-    )
-    parser.add_argument("model", metavar="MODEL", help="the model's id")
-    parser.add_argument(
-        "--report",
-        type=Path,
-        metavar="FILE",
-        help=f"the report that it was measured in (default: {LATEST_REPORT} of the suite)",
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("-"),
-        metavar="FILE",
-        help="where to write (default: stdout)",
-    )
-    parser.set_defaults(verb=card)
 
 
 def _cache_arguments(verbs: Any) -> None:

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from ethogram.analyse.outcomes import Outcome, plain
 from ethogram.cases.base import case_id, relative
+from ethogram.cases.texts import item_texts
 from ethogram.inert import inert, inert_lines
 from ethogram.jobs import NotMeasured, Run
 from ethogram.plugin.collect import Trial
@@ -213,6 +214,7 @@ class Gatherer:
             errors=tuple(sorted([*(error.case for error in errors), *idle])),
             versions=versions(),
             files=file_digests(run.suite),
+            texts=item_texts(run.suite, {outcome.subject for outcome in outcomes}),
         )
 
 

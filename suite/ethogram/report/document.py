@@ -36,6 +36,8 @@ class Report:
     versions: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of every file of the suite and its constitutions, by path below the root."""
+    texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """What the items say, by subject and item; the item '' is what all of a subject share."""
     schema_version: int = SCHEMA_VERSION
 
     @property
@@ -79,6 +81,7 @@ class Report:
                 "versions": dict(self.versions),
                 "files": dict(self.files),
                 "notes": list(self.notes),
+                "texts": {subject: dict(items) for subject, items in self.texts.items()},
             }
         )
         found: dict[str, Any] = everywhere(hiding(os.environ), data)
@@ -123,8 +126,7 @@ def write_whole(file: Path, text: str) -> None:
     """Write the whole file or nothing."""
     aside = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        # What no UTF-8 can hold (half a surrogate pair) is nothing that anybody could read.
-        aside.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+        aside.write_text(text, encoding="utf-8", newline="\n")
         aside.replace(file)
     finally:
         aside.unlink(missing_ok=True)

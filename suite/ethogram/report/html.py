@@ -18,8 +18,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from ethogram.report import charts
-from ethogram.report.gate import GateAnswer, answer_for
 from ethogram.report.dots import expected_against_measured, safety
+from ethogram.report.gate import GateAnswer, answer_for
 from ethogram.report.payload import payload
 from ethogram.report.scatter import pairs, scatter
 from ethogram.report.view import (

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 Texts = Mapping[str, Mapping[str, Mapping[str, Any]]]
-"""By subject and item: `text`, and `line` where it is known."""
+"""By subject and item: `text`, and `line` where it is known. '' is what all items share."""
 
 
 def texts_of(data: Mapping[str, Any]) -> Texts:
@@ -24,7 +24,8 @@ def texts_of(data: Mapping[str, Any]) -> Texts:
 
 def _keep(found: dict[str, dict[str, Any]], item: Mapping[str, Any]) -> None:
     name, text = str(item["id"]), str(item.get("text") or "")
-    entry = {"text": text, "line": item.get("line")}
+    known = found.get(name, {})
+    entry = {"text": known.get("text") or text, "line": item.get("line") or known.get("line")}
     found[name] = entry
     # Prompts have a place in their list for a reader, and a digest where shifts are paired.
     digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]

@@ -42,6 +42,10 @@ def payload(view: View) -> Markup:
         return texts.setdefault(str(text), len(texts))
 
     cases = [_case(case, items_of(case, view.texts), place) for case in view.cases]
+    for case in cases:
+        shared = view.texts.get(case["subject"], {}).get("", {}).get("text")
+        if shared:
+            case["shared"] = place(shared)
     return htmlsafe_json_dumps({"texts": list(texts), "cases": cases}, separators=(",", ":"))
 
 

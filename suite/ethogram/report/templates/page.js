@@ -79,6 +79,8 @@
   };
 
   const items = (found) => {
+    const shared = found.shared === undefined ? [] : [make("h3", {}, "What it asks"), make("p", { class: "shared" }, texts[found.shared])];
+    if (!found.items.length && shared.length) return shared;
     if (!found.items.length) return [make("p", { class: "absent" }, "The report holds no items of this case.")];
     const sign = SIGN[found.expected] || 0;
     const widest = Math.max(...found.items.map((item) => Math.abs(item[2] || 0)));
@@ -91,6 +93,7 @@
       ? `All ${rows.length} items, the furthest from the expectation first`
       : `The ${rows.length} items furthest from the expectation`;
     return [
+      ...shared,
       make("h3", {}, heading),
       table([["item", ""], [`shift${unit ? `, ${unit}` : ""}`, "n"], ["", "wide-only"], ["text", "text"]],
         rows.map(([id, line, shift, text], at) => [
