@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from ethogram import __version__
-from ethogram.cli import scenarios
+from ethogram.cli import pages, scenarios
 from ethogram.cli.files import UsageError, suite_around, write
 from ethogram.importers import Imported, persona_jsonl
 from ethogram.specs.constitution import Direction
@@ -284,6 +284,7 @@ def _parser() -> argparse.ArgumentParser:
     _import_arguments(verbs)
     scenarios.add_arguments(verbs)
     _schemas_arguments(verbs)
+    pages.arguments(verbs)
     _cache_arguments(verbs)
     return parser
 

@@ -79,6 +79,11 @@ def _provenance(model: Model, run: Run) -> dict[str, Any]:
     return found
 
 
+def digest_of(model: Model, run: Run) -> str | None:
+    """The model's digest, or None where it is not finetuned or cannot be found."""
+    return _measured(lambda: run.identities.digest(model))
+
+
 def file_digests(suite: Suite) -> dict[str, str]:
     """SHA-256 of everything that the user wrote, by path below the suite's root."""
     below = (suite.folder.glob("*/*.yaml"), suite.folder.glob("*.yaml"))

@@ -6,13 +6,14 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ethogram.analyse.effects import holm
 from ethogram.analyse.outcomes import Outcome, plain
+from ethogram.inert import everywhere, hiding
 from ethogram.report.rows import ModelRow
 
 SCHEMA_VERSION = 1
@@ -35,6 +36,8 @@ class Report:
     versions: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of every file of the suite and its constitutions, by path below the root."""
+    texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """What the items say, by subject and item; the item '' is what all of a subject share."""
     schema_version: int = SCHEMA_VERSION
 
     @property
@@ -62,7 +65,7 @@ class Report:
         tested = {o.case: o.p for o in outcomes if o.p is not None}
         adjusted = holm(tested)
         cases = [{**o.as_json(), "p_holm": adjusted.get(o.case)} for o in outcomes]
-        found: dict[str, Any] = plain(
+        data = plain(
             {
                 "schema_version": self.schema_version,
                 "started": self.started,
@@ -78,8 +81,10 @@ class Report:
                 "versions": dict(self.versions),
                 "files": dict(self.files),
                 "notes": list(self.notes),
+                "texts": {subject: dict(items) for subject, items in self.texts.items()},
             }
         )
+        found: dict[str, Any] = everywhere(hiding(os.environ), data)
         return found
 
 
@@ -93,20 +98,38 @@ def false_alarms(outcomes: Sequence[Outcome]) -> dict[str, float]:
     }
 
 
-def write(report: Report, results: Path, name: str) -> Path:
+Pages = Mapping[str, Callable[[Mapping[str, Any]], str]]
+"""What else is made of a report's content, by the file's name."""
+
+
+def write(report: Report, results: Path, name: str, pages: Pages | None = None) -> Path:
     """Write `results/<name>/report.json`, make `results/latest` read it, and return its path.
 
-    Where another run has taken the name, `<name>-2` and so on: no report replaces another.
+    Where another run has taken the name, `<name>-2` and so on: no report replaces another. The
+    pages are made last: whatever goes wrong with one, the numbers are written.
     """
     results.mkdir(parents=True, exist_ok=True)
     folder = _new_folder(results, name)
     file = folder / REPORT
-    aside = folder / f".{REPORT}.{os.getpid()}"
-    text = json.dumps(report.as_json(), indent=1, ensure_ascii=True, allow_nan=False)
-    aside.write_text(f"{text}\n", encoding="utf-8")
-    aside.replace(file)
-    _point(results / LATEST, folder)
+    data = report.as_json()
+    text = json.dumps(data, indent=1, ensure_ascii=True, allow_nan=False)
+    write_whole(file, f"{text}\n")
+    try:
+        for page, make in (pages or {}).items():
+            write_whole(folder / page, make(data))
+    finally:
+        _point(results / LATEST, folder)
     return file
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write the whole file or nothing."""
+    aside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        aside.write_text(text, encoding="utf-8", newline="\n")
+        aside.replace(file)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _new_folder(results: Path, name: str) -> Path:

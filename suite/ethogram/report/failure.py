@@ -7,7 +7,8 @@ import math
 from ethogram.analyse.effects import smallest_detectable
 from ethogram.analyse.intervals import Interval
 from ethogram.analyse.outcomes import Outcome
-from ethogram.report.words import bracket, inert, number
+from ethogram.inert import inert
+from ethogram.report.words import bracket, number
 
 _VERB = {
     "holds": "holds",

@@ -66,6 +66,15 @@ def report_schema() -> dict[str, Any]:
                 "additionalProperties": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
             },
             notes={**_TEXTS, "description": "What to know before reading the numbers."},
+            texts={
+                "type": "object",
+                "description": "What the items say, by subject and item; the item '' is what all "
+                "items of a subject share.",
+                "additionalProperties": {
+                    "type": "object",
+                    "additionalProperties": {"type": "string"},
+                },
+            },
         ),
     }
 
