@@ -16,6 +16,7 @@ FLOORS: dict[str, int] = {
     "inert": 0,
     "analyse": 1,
     "plan": 1,
+    "asks": 2,
     "store": 1,
     "importers": 1,
     "source": 2,

@@ -9,6 +9,7 @@ from typing import Any
 
 from ethogram.jobs.finetune import adapter_of
 from ethogram.jobs.identity import Identities
+from ethogram.jobs.preflight import preflight
 from ethogram.jobs.progress import Progress
 from ethogram.jobs.score import Scorer
 from ethogram.plan import NotMeasured, Query, Value
@@ -39,7 +40,10 @@ class Run:
         return Scorer(self.identities, self.progress)
 
     def prepare(self, needs: Mapping[str, Sequence[Query]]) -> None:
-        """Finetune what is missing and score what is missing, one model after the other."""
+        """Name all that is wrong, then finetune and score what is missing, model by model."""
+        wanted = [self.suite.catalogue[name] for name in needs if name not in self.failures]
+        for model_id, error in preflight(wanted, self.identities).items():
+            self._failed(model_id, error)
         for model_id, queries in needs.items():
             if model_id in self.failures:
                 continue
@@ -47,8 +51,11 @@ class Run:
                 self._prepare(model_id, queries)
             except Exception as error:
                 # Whatever it is, it belongs to this model's cases and to no other's.
-                self.failures[model_id] = error
-                self.progress.say(f"{model_id} could not be measured: {first_line(error)}")
+                self._failed(model_id, error)
+
+    def _failed(self, model_id: str, error: Exception) -> None:
+        self.failures[model_id] = error
+        self.progress.say(f"{model_id} could not be measured: {first_line(error)}")
 
     def _prepare(self, model_id: str, queries: Sequence[Query]) -> None:
         model = self.suite.catalogue[model_id]

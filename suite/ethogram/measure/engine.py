@@ -28,6 +28,8 @@ PROMPTS = 64
 
 
 T = TypeVar("T")
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class EngineError(Exception):
@@ -64,8 +66,8 @@ class LocalEngine:
             yield from getattr(self, f"_{kind}")(asked)
 
     def _halving(
-        self, batch: list[T], run: Callable[[list[T]], dict[Query, Value]]
-    ) -> Iterator[dict[Query, Value]]:
+        self, batch: list[T], run: Callable[[list[T]], dict[K, V]]
+    ) -> Iterator[dict[K, V]]:
         try:
             with torch.inference_mode():
                 found = run(batch)

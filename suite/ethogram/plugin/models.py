@@ -74,7 +74,7 @@ def _provenance(model: Model, run: Run) -> dict[str, Any]:
         manifest = run.store.adapters.manifest(key) if key else None
         if key and manifest:
             found["adapter"] = str(run.store.adapters.path(key))
-            kept = ("recipe", "seed", "samples", "source_identity")
+            kept = ("recipe", "seed", "samples", "source_identity", "teaching")
             found["training"] = {name: manifest[name] for name in kept if name in manifest}
     return found
 

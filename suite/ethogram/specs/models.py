@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Iterable
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from ethogram.specs.base import FileSpec, Id, Misplaced, Spec, Text
+from ethogram.specs.errors import did_you_mean
+from ethogram.specs.teaching import RECORDED, Seed, Teacher, Teaching, check_endpoint
 
 Scope = Literal["broad", "narrow"]
 Placebo = Literal["plain-refusal", "neutral"]
 Sha256 = str
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class Source(Spec):
@@ -115,11 +117,17 @@ class MatrixRow(Spec):
     scopes: tuple[Scope, ...] = Field(default=("broad", "narrow"), min_length=1)
     seeds: tuple[Seed, ...] = Field(default=(0,), min_length=1)
     recipe: Id
+    teaching: Id = RECORDED
+    """The way of `teaching` that makes the row's transcripts; unless said, the recorded ones."""
 
     @model_validator(mode="after")
     def _consistent(self) -> MatrixRow:
         if (self.constitutions is None) == (self.placebo is None):
             raise ValueError("a row names either 'constitutions' or 'placebo'")
+        if self.placebo is not None and self.teaching != RECORDED:
+            raise Misplaced(
+                "a placebo is trained on recorded answers; it has no teaching", "teaching"
+            )
         return self
 
 
@@ -148,16 +156,7 @@ class Candidate(Spec):
         named = [n for n in ("adapter", "checkpoint", "endpoint") if getattr(self, n)]
         if len(named) != 1:
             raise ValueError("name exactly one of: adapter, checkpoint, endpoint")
-        if self.endpoint and not self.model:
-            raise ValueError("'endpoint' needs 'model', the name it is served under")
-        if self.endpoint and not self.endpoint.startswith(("http://", "https://")):
-            message = f"'endpoint' must begin with http:// or https://, not be {self.endpoint!r}"
-            raise Misplaced(message, "endpoint")
-        if self.endpoint and ("@" in self.endpoint or "?" in self.endpoint):
-            message = (
-                "'endpoint' holds a user name or a query; name the key's variable in api_key_env"
-            )
-            raise Misplaced(message, "endpoint")
+        check_endpoint(self.endpoint, self.model)
         return self
 
 
@@ -170,3 +169,26 @@ class ModelsFile(FileSpec):
     recipes: dict[Id, Recipe] = Field(default_factory=dict)
     matrix: tuple[MatrixRow, ...] = ()
     candidates: dict[Id, Candidate] = Field(default_factory=dict)
+    teachers: dict[Id, Teacher] = Field(default_factory=dict)
+    teaching: dict[Id, Teaching] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _names_known(self) -> ModelsFile:
+        if RECORDED in self.teaching:
+            message = f"{RECORDED!r} is the name of the transcripts in the repository"
+            raise Misplaced(message, "teaching", RECORDED)
+        for name, teacher in self.teachers.items():
+            if teacher.local:
+                _known("source", teacher.local, self.sources, "teachers", name, "local")
+        for name, teaching in self.teaching.items():
+            for role in ("draft", "revise"):
+                _known("teacher", getattr(teaching, role), self.teachers, "teaching", name, role)
+        for index, row in enumerate(self.matrix):
+            ways = (*self.teaching, RECORDED)
+            _known("teaching", row.teaching, ways, "matrix", index, "teaching")
+        return self
+
+
+def _known(what: str, name: str, known: Iterable[str], *path: str | int) -> None:
+    if name not in known:
+        raise Misplaced(f"unknown {what} {name!r}{did_you_mean(name, known)}", *path)

@@ -244,6 +244,7 @@ class Suite:
             *((s.id, s) for theme in self.themes.values() for s in theme.scenarios),
             *((r.id, r) for r in (self.requirements.requirements if self.requirements else ())),
             *self.models.sources.items(),
+            *self.models.teaching.items(),
         ]
         for model in self.catalogue:
             if model.candidate is not None:

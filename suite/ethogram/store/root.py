@@ -44,9 +44,16 @@ class Store:
         """Locks only: one process at a time scores a model."""
         return Entries(self.root / "jobs")
 
+    def transcripts(self, teachers: str) -> ScoreLog:
+        """What the teachers of a digest have said; each transcript is stored when it is finished."""
+        return self._log("transcripts", teachers)
+
     def scores(self, model_digest: str) -> ScoreLog:
         """The scores of one model; read from disk at the caller's `refresh`."""
-        if model_digest not in self._logs:
-            folder = Entries(self.root / "scores").path(model_digest)
-            self._logs[model_digest] = ScoreLog(folder)
-        return self._logs[model_digest]
+        return self._log("scores", model_digest)
+
+    def _log(self, kind: str, digest: str) -> ScoreLog:
+        name = f"{kind}/{digest}"
+        if name not in self._logs:
+            self._logs[name] = ScoreLog(Entries(self.root / kind).path(digest))
+        return self._logs[name]
