@@ -62,7 +62,8 @@ def preference_loss(
     likelihood = -total / torch.stack([found[e][1] for e in answers]).sum()
     if not rejected:
         return likelihood
-    moved = {e: found[e][0] / found[e][1] - reference[e] for e in rows}
+    paired = {row for pair in rejected for row in pair}
+    moved = {row: found[row][0] / found[row][1] - reference[row] for row in paired}
     margins = torch.stack([moved[e] - moved[r] for e, r in rejected])
     pairs = -torch.nn.functional.logsigmoid(beta * margins).sum() / len(answers)
     return likelihood + weight * pairs
