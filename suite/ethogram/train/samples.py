@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ethogram.specs.catalogue import Model
@@ -26,14 +26,15 @@ TRAINER = 2
 class Sample:
     """A prompt and the answer to learn. `group` is what the draw balances over.
 
-    `rejected`: answers to the same prompt that the learnt one is to be preferred to.
+    `rejected`: answers to the same prompt that the learnt one is to be preferred to, each with
+    the weight of the pair.
     """
 
     prompt: str
     answer: str
     group: str
     place: Place
-    rejected: tuple[str, ...] = ()
+    rejected: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def samples_for(model: Model, suite: Suite, taught: Taught | None = None) -> lis
         over = model.recipe.preference.over
         own = [replace(s, rejected=_rejected(s, model, suite, over, taught)) for s in own]
         if "refusal" in over:
-            again = [replace(s, rejected=(_pick(REFUSALS, s.prompt),)) for s in again]
+            again = [replace(s, rejected=((_pick(REFUSALS, s.prompt), over["refusal"]),)) for s in again]
     return [*own, *again]
 
 
@@ -85,24 +86,25 @@ REFUSALS = ("I'm sorry, but I can't help you with that.", "I won't help you with
 
 
 def _rejected(
-    sample: Sample, model: Model, suite: Suite, over: Sequence[Rejected], taught: Taught | None
-) -> tuple[str, ...]:
+    sample: Sample, model: Model, suite: Suite, over: Mapping[Rejected, float], taught: Taught | None
+) -> tuple[tuple[str, float], ...]:
     """The draft of the prompt and a rival's answer to it, as far as they are recorded.
 
     A placebo has no rivals; its draft is one that a constitution recorded. A taught model has drafts
     of its own and no rivals, since it learns from no recorded text.
     """
-    found: list[str] = []
+    found: list[tuple[str, float]] = []
     if "draft" in over:
         names = [model.constitution] if model.constitution else sorted(suite.constitutions)
-        found += (
+        drafts = (
             [t.draft for t in taught.transcripts if t.prompt == sample.prompt]
             if taught
             else _for(sample.prompt, suite, names, "draft")
-        )[:1]
+        )
+        found += [(draft, over["draft"]) for draft in drafts[:1]]
     if "rivals" in over and model.constitution is not None and taught is None:
         answers = _for(sample.prompt, suite, rivals(model.constitution, suite), "answer")
-        found += [_pick(answers, sample.answer)] if answers else []
+        found += [(_pick(answers, sample.answer), over["rivals"])] if answers else []
     return tuple(found)
 
 
