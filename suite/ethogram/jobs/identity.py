@@ -57,7 +57,11 @@ class Identities:
             taught = self.taught(model) if model.teaching is not None else None
             drawn = samples_for(model, self.suite, taught)
             # At every run, trained or not: an evaluation text may be newer than the adapter.
-            texts = [(s.place, text) for s in drawn for text in (s.prompt, s.answer, *(text for text, _ in s.rejected))]
+            texts = [
+                (s.place, text)
+                for s in drawn
+                for text in (s.prompt, s.answer, *(rejected for rejected, _ in s.rejected))
+            ]
             check_leakage(texts, self.evaluated)
             self._samples[model.id] = drawn
         return self._samples[model.id]
