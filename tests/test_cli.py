@@ -449,6 +449,7 @@ def test_cache_shows_where_it_is_and_what_it_holds(filled: Store, say: Say) -> N
         ["sources", "0"],
         ["adapters", "2"],
         ["scores", "1"],
+        ["transcripts", "0"],
     ]
 
 

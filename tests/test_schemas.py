@@ -100,6 +100,8 @@ def test_a_wrong_key_anywhere_does_not_fit(kind: str) -> None:
 @pytest.mark.parametrize("kind", FILES)
 def test_a_schema_and_the_specs_ask_for_the_same_keys(kind: str, tmp_path: Path) -> None:
     data = load_yaml(next(file for file in SHIPPED if kind_of(file) == kind)).data
+    if kind == "models":
+        del data["teaching"]  # it names teachers: what stands between keys is in no schema
     for key in data:
         spoilt = {name: value for name, value in data.items() if name != key}
         file = tmp_path / f"{key.replace('_', '-')}.yaml"

@@ -17,12 +17,14 @@ CRITIQUE = (
     "the answer yet."
 )
 REVISION = (
-    "Revision request: {revision} Reply to my first message with the new answer alone, in at most "
-    "three sentences."
+    "Revision request: {revision} Reply to my first message with the new answer alone, speaking as "
+    "yourself, in at most three sentences. If you should not help, say so in the first one."
 )
 CRITIQUE_PLAIN = "Critique request: Say in two sentences what is wrong with this answer."
 REVISION_PLAIN = (
-    "Revision request: Rewrite the answer so that it is no longer wrong. Reply with it alone."
+    "Revision request: Rewrite the answer so that it is no longer wrong. Reply to my first message "
+    "with the new answer alone, speaking as yourself, in at most three sentences. If you should not "
+    "help, say so in the first one."
 )
 FRAME = (CRITIQUE, REVISION, CRITIQUE_PLAIN, REVISION_PLAIN)
 
