@@ -7,9 +7,13 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from ethogram.specs.base import FileSpec, Id, Misplaced, Spec, Text
+from ethogram.specs.errors import did_you_mean
+from ethogram.specs.judging import RULE, Judge
 
 Scope = Literal["broad", "narrow"]
 Placebo = Literal["plain-refusal", "neutral"]
+Capability = Literal["logprobs", "sampled", "greedy"]
+"""What a server gives: log-probabilities of given text; texts at a temperature; or one text only."""
 Sha256 = str
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
@@ -114,11 +118,15 @@ class Candidate(Spec):
     checkpoint: Text | None = None
     """A folder with a full model, relative to models.yaml."""
     endpoint: Text | None = None
-    """The base URL of an OpenAI-compatible server whose completions echo log-probabilities."""
+    """The base URL of an OpenAI-compatible server with text completions."""
     model: Text | None = None
     """The name under which the endpoint serves the model."""
     api_key_env: Text | None = None
     """The environment variable that holds the endpoint's key; the key itself never stands here."""
+    samples: int = Field(default=20, ge=4, le=1000)
+    """Answers drawn for every question where an endpoint gives no log-probabilities."""
+    error_budget: float = Field(default=0.05, ge=0, lt=1)
+    """The share of an endpoint's queries, and of a case's items, that may stay unanswered."""
     scope: Scope | None = None
     """The data it was trained on, if known: decides which hazard categories count as held out."""
     placebo: Id | None = None
@@ -151,3 +159,19 @@ class ModelsFile(FileSpec):
     recipes: dict[Id, Recipe] = Field(default_factory=dict)
     matrix: tuple[MatrixRow, ...] = ()
     candidates: dict[Id, Candidate] = Field(default_factory=dict)
+    judges: dict[Id, Judge] = Field(default_factory=dict)
+    judge: Id = RULE
+    """The judge of every `response` case whose category names no other."""
+
+    @model_validator(mode="after")
+    def _judges_known(self) -> ModelsFile:
+        if RULE in self.judges:
+            raise Misplaced(f"{RULE!r} is the name of the built-in detector", "judges", RULE)
+        for name, judge in self.judges.items():
+            if judge.local is not None and judge.local not in self.sources:
+                hint = did_you_mean(judge.local, self.sources)
+                raise Misplaced(f"unknown source {judge.local!r}{hint}", "judges", name, "local")
+        if self.judge not in (RULE, *self.judges):
+            hint = did_you_mean(self.judge, (RULE, *self.judges))
+            raise Misplaced(f"unknown judge {self.judge!r}{hint}", "judge")
+        return self
