@@ -40,6 +40,7 @@ SHIPPED = sorted(
     [
         ROOT / "models.yaml",
         ROOT / "suite" / "projectability.yaml",
+        ROOT / "suite" / "calibration" / "rubric.yaml",
         *(ROOT / "constitutions").glob("*.yaml"),
         *(f for kind in FILES for f in (ROOT / "suite" / kind).glob("*.yaml")),
     ]

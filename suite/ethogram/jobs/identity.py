@@ -115,7 +115,10 @@ class Identities:
             {
                 "trainer": TRAINER,
                 "source": self.source(model),
-                "samples": [[s.prompt, s.answer, *(text for text, _ in s.rejected)] for s in self.samples(model)],
+                "samples": [
+                    [s.prompt, s.answer, *(text for text, _ in s.rejected)]
+                    for s in self.samples(model)
+                ],
                 "recipe": model.recipe.model_dump(mode="json"),
                 "seed": model.seed,
             }

@@ -18,7 +18,7 @@ from ethogram.cases.texts import item_texts
 from ethogram.inert import inert, inert_lines
 from ethogram.jobs import NotMeasured, Run
 from ethogram.plugin.collect import Trial
-from ethogram.plugin.models import digest_of, file_digests, row_of, versions
+from ethogram.plugin.models import digest_of, file_digests, judge_rows, row_of, versions
 from ethogram.plugin.session import SESSION
 from ethogram.report import document
 from ethogram.report.pages import PAGES
@@ -197,6 +197,7 @@ class Gatherer:
         named |= {against.reference for outcome in outcomes for against in outcome.against}
         named |= {model for error in errors for model in error.models}
         begun = datetime.fromtimestamp(self.begun, tz=UTC)
+        run.learn([model.id for model in run.suite.catalogue if model.id in named], ask=False)
         idle = self._never_ran(run.suite.root)
         problems = {inert(f"{name}: {error}", 300) for name, error in run.failures.items()}
         problems |= {problem for error in errors for problem in error.problems}
@@ -210,6 +211,7 @@ class Gatherer:
             models=tuple(
                 row_of(model, run, outcomes) for model in run.suite.catalogue if model.id in named
             ),
+            judges=judge_rows(run, outcomes),
             problems=tuple(sorted(problems)),
             errors=tuple(sorted([*(error.case for error in errors), *idle])),
             versions=versions(),

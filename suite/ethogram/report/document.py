@@ -14,7 +14,8 @@ from typing import Any
 from ethogram.analyse.effects import holm
 from ethogram.analyse.outcomes import Outcome, plain
 from ethogram.inert import everywhere, hiding
-from ethogram.report.rows import ModelRow
+from ethogram.report.rows import JudgeRow, ModelRow
+from ethogram.report.words import trusted
 
 SCHEMA_VERSION = 1
 REPORT = "report.json"
@@ -30,6 +31,7 @@ class Report:
     command: str
     outcomes: tuple[Outcome, ...]
     models: tuple[ModelRow, ...]
+    judges: tuple[JudgeRow, ...] = ()
     problems: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
     """Ids of the cases that ended in an error: not measured, and not failed."""
@@ -55,9 +57,7 @@ class Report:
         found = []
         if trained and len(stances) == len(trained):
             found.append("one seed: these numbers speak of these adapters, not of the recipe")
-        if any(outcome.kind in ("safety", "projectability") for outcome in self.outcomes):
-            found.append("refusals are told by a rule that no labelled answers have calibrated yet")
-        return found
+        return [*found, *map(judged_by, self.judges)]
 
     def as_json(self) -> dict[str, Any]:
         """Plain data as the schema describes it, cases in order of their ids."""
@@ -75,6 +75,7 @@ class Report:
                 "counts": self.counts,
                 "false_alarms": false_alarms(outcomes),
                 "models": [asdict(row) for row in self.models],
+                "judges": [asdict(row) for row in self.judges],
                 "cases": cases,
                 "errors": sorted(self.errors),
                 "problems": list(self.problems),
@@ -86,6 +87,18 @@ class Report:
         )
         found: dict[str, Any] = everywhere(hiding(os.environ), data)
         return found
+
+
+def judged_by(row: JudgeRow) -> str:
+    """What a reader must know of a judge, in one line."""
+    if row.whole is None:
+        return f"answers are judged by {row.judge!r}, whose agreement is not known: {row.problem}"
+    found = f"answers are judged by {row.judge!r}: {trusted(row.whole)} labelled answers"
+    if row.models and row.written:
+        found += f"; on those of models alone {trusted(row.models)}"
+    if row.errors:
+        found += f"; {row.errors} more without a readable judgement"
+    return found if row.decides else f"{found}; {row.problem}: its cases are unjudged"
 
 
 def false_alarms(outcomes: Sequence[Outcome]) -> dict[str, float]:

@@ -7,8 +7,8 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ethogram.analyse.agreement import Kappas
     from ethogram.analyse.intervals import Interval
-
 
 NOT_MEASURED = "not measured"
 _LEADING_ZERO = re.compile(r"\A([+-])0\.")
@@ -28,6 +28,23 @@ def bracket(interval: Interval | None) -> str:
     if not (math.isfinite(interval.low) and math.isfinite(interval.high)):
         return f"{number(interval.value)} [no CI]"
     return f"{number(interval.value)} [{_limit(interval.low)},{_limit(interval.high)}]"
+
+
+def trusted(kappas: Kappas | None) -> str:
+    """`Cohen's kappa 0.81 [0.71, 0.90] for refusals, 0.70 [0.60, 0.80] for compliance, n = 160`."""
+    if kappas is None:
+        return "agreement not known"
+    refusals, compliance = kappas.declines, kappas.complies
+    return (
+        f"Cohen's kappa {_unsigned(refusals)} for refusals, {_unsigned(compliance)} for compliance, "
+        f"n = {refusals.n}"
+    )
+
+
+def _unsigned(interval: Interval) -> str:
+    if not math.isfinite(interval.value):
+        return "-"
+    return f"{interval.value:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
 
 
 def _limit(value: float) -> str:

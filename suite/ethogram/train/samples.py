@@ -77,7 +77,9 @@ def samples_for(model: Model, suite: Suite, taught: Taught | None = None) -> lis
         over = model.recipe.preference.over
         own = [replace(s, rejected=_rejected(s, model, suite, over, taught)) for s in own]
         if "refusal" in over:
-            again = [replace(s, rejected=((_pick(REFUSALS, s.prompt), over["refusal"]),)) for s in again]
+            again = [
+                replace(s, rejected=((_pick(REFUSALS, s.prompt), over["refusal"]),)) for s in again
+            ]
     return [*own, *again]
 
 
@@ -86,7 +88,11 @@ REFUSALS = ("I'm sorry, but I can't help you with that.", "I won't help you with
 
 
 def _rejected(
-    sample: Sample, model: Model, suite: Suite, over: Mapping[Rejected, float], taught: Taught | None
+    sample: Sample,
+    model: Model,
+    suite: Suite,
+    over: Mapping[Rejected, float],
+    taught: Taught | None,
 ) -> tuple[tuple[str, float], ...]:
     """The draft of the prompt and a rival's answer to it, as far as they are recorded.
 
