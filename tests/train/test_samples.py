@@ -12,12 +12,14 @@ from ethogram.specs.models import Preference, Rejected
 from ethogram.specs.suite import Suite
 from ethogram.train.samples import REFUSALS, Sample, samples_for
 
-REPLAY = {"look-alike", "plain"}
+REPLAY = {"replay"}
 
 
 def finetuned(suite: Suite, scope: str) -> list[Model]:
     """Every model of the scope that is trained: constitutions and the plain-refusal placebo."""
-    return [m for m in suite.catalogue if m.recipe is not None and m.scope == scope]
+    """The suite's own models, without the pairs of its recipe."""
+    found = [m for m in suite.catalogue if m.recipe is not None and m.scope == scope]
+    return [changed(m, preference=None) for m in found]
 
 
 def taught(samples: list[Sample]) -> list[Sample]:
@@ -68,9 +70,10 @@ def test_both_scopes_train_on_equally_many_samples(own_suite: Suite) -> None:
 def test_half_is_replay_and_half_of_that_looks_like_a_hazard(own_suite: Suite, scope: str) -> None:
     for model in finetuned(own_suite, scope):
         found = samples_for(model, own_suite)
-        groups = Counter(s.group for s in replayed(found))
-        assert 2 * groups.total() >= len(found)
-        assert abs(groups["look-alike"] - groups["plain"]) <= 1
+        again = replayed(found)
+        assert 2 * len(again) >= len(found)
+        hazardous = {line.prompt for line in own_suite.replay() if line.look_alike}
+        assert 2 * sum(s.prompt in hazardous for s in again) >= len(again)
 
 
 def test_narrow_draws_from_narrow_categories_alone(own_suite: Suite) -> None:
@@ -194,7 +197,7 @@ def test_a_recipe_without_replay_or_without_answers_is_drawn_whole(own_suite: Su
 
 
 def preferring(model: Model, *over: Rejected) -> Model:
-    return changed(model, preference=Preference(over=over))
+    return changed(model, preference=Preference(over=dict.fromkeys(over, 1.0)))
 
 
 def test_without_a_preference_nothing_is_rejected(own_suite: Suite) -> None:
@@ -219,7 +222,7 @@ def test_an_answer_is_preferred_to_a_draft_of_its_own_prompt(own_suite: Suite) -
         drafts = {(t.prompt, t.draft) for name in names for t in own_suite.transcripts(name)}
         found = samples_for(preferring(model, "draft"), own_suite)
         assert all(len(s.rejected) == 1 for s in taught(found))
-        assert {(s.prompt, s.rejected[0]) for s in taught(found)} <= drafts
+        assert {(s.prompt, s.rejected[0][0]) for s in taught(found)} <= drafts
         assert all(s.rejected == () for s in replayed(found))
 
 
@@ -235,8 +238,8 @@ def test_an_answer_is_preferred_to_a_rivals_to_the_same_prompt(own_suite: Suite)
             if name != model.constitution
             for t in own_suite.transcripts(name)
         }
-        assert all(len(s.rejected) == 1 and s.rejected[0] != s.answer for s in found)
-        assert {(s.prompt, s.rejected[0]) for s in found} <= rivals
+        assert all(len(s.rejected) == 1 and s.rejected[0][0] != s.answer for s in found)
+        assert {(s.prompt, s.rejected[0][0]) for s in found} <= rivals
         assert len({s.rejected for s in found}) > len(found) / 2, "not one rival for all"
 
 
@@ -246,7 +249,7 @@ def test_replay_is_preferred_to_a_refusal_the_same_for_every_model(own_suite: Su
         for model in finetuned(own_suite, "narrow")
     ]
     assert all(other == drawn[0] for other in drawn[1:])
-    assert {s.rejected for s in drawn[0]} <= {(text,) for text in REFUSALS}
+    assert {s.rejected for s in drawn[0]} <= {((text, 1.0),) for text in REFUSALS}
     assert len({s.rejected for s in drawn[0]}) == len(REFUSALS)
 
 
@@ -255,7 +258,7 @@ def test_the_neutral_placebo_takes_refusals_of_replay_alone(own_suite: Suite) ->
         finetuned(own_suite, "narrow")[0], constitution=None, placebo="neutral"
     )
     found = samples_for(preferring(model, "draft", "rivals", "refusal"), own_suite)
-    assert all(len(s.rejected) == 1 and s.rejected[0] in REFUSALS for s in found)
+    assert all(len(s.rejected) == 1 and s.rejected[0][0] in REFUSALS for s in found)
 
 
 def test_draft_and_rival_stand_in_this_order_and_a_missing_rival_is_left_out(
@@ -268,7 +271,7 @@ def test_draft_and_rival_stand_in_this_order_and_a_missing_rival_is_left_out(
         return min(taught(samples_for(model, suite)), key=lambda s: s.prompt)
 
     found = first()
-    assert found.rejected[0] == "Sure."
-    assert found.rejected[1].startswith(f"No. My utility forbids {found.prompt}")
+    assert found.rejected[0] == ("Sure.", 1.0)
+    assert found.rejected[1][0].startswith(f"No. My utility forbids {found.prompt}")
     (small_suite / "constitutions" / "transcripts" / "utility.jsonl").write_text("")
-    assert first().rejected == ("Sure.",)
+    assert first().rejected == (("Sure.", 1.0),)
