@@ -42,7 +42,7 @@ def page(data: Mapping[str, Any]) -> str:
     view = View.of(data)
     index = {case["case"]: at for at, case in enumerate(view.cases)}
     style, script = _asset("page.css"), _asset("page.js")
-    return template("page.html.jinja").render(
+    text = template("page.html.jinja").render(
         view=view,
         data=view.data,
         index=index,
@@ -59,6 +59,7 @@ def page(data: Mapping[str, Any]) -> str:
         script=Markup(script),
         policy=_policy(style, script),
     )
+    return text.lstrip()
 
 
 def template(name: str) -> Template:
