@@ -62,4 +62,6 @@ def test_without_a_common_dimension_nothing_was_measured():
 def test_what_the_report_says_of_the_transfer_stands_with_the_pair():
     slope = {"value": 0.7, "low": 0.4, "high": 1.0, "n": 240}
     (pair,) = pairs([model("narrow", transfer={"slope": slope}), model("broad")])
-    assert [(m.name, m.interval) for m in pair.measures] == [("transfer slope", slope)]
+    assert [(m.name, m.interval) for m in pair.measures] == [
+        ("transfer from narrow to broad, slope", slope)
+    ]

@@ -74,9 +74,26 @@ def test_columns_are_headed_by_stance_and_what_tells_its_models_apart(row, stanc
 def test_a_measure_that_is_new_here_is_shown_by_its_own_name():
     rows = measure_rows([model(transfer={"slope": INTERVAL, "cosine": INTERVAL}, flips=0.25)])
     assert [(name, cells[0].interval, cells[0].text) for name, cells in rows] == [
-        ("transfer slope", INTERVAL, None),
-        ("transfer cosine", INTERVAL, None),
+        ("transfer from narrow to broad, slope", INTERVAL, None),
+        ("transfer from narrow to broad, cosine", INTERVAL, None),
         ("flips", None, "0.25"),
+    ]
+
+
+def test_a_rank_is_told_with_the_number_of_those_ranked():
+    found = model(
+        discriminant={"rank": 2, "of": 4, "runner_up": "care", "margin": INTERVAL},
+        belief_choice={"own": INTERVAL, "rank": 1, "of": 3, "beliefs": {"care": INTERVAL}},
+        spread={"worst": {"category": "privacy", "gain": INTERVAL, "of": 6}},
+    )
+    assert [(measure.name, measure.text) for measure in found.measures] == [
+        ("own signature among all", "2 of 4"),
+        ("margin to the runner-up", None),
+        ("belief choice", "1 of 3"),
+        ("belief choice own", None),
+        ("belief choice beliefs care", None),
+        ("spread worst category", "privacy"),
+        ("spread worst gain", None),
     ]
 
 

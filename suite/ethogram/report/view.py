@@ -42,6 +42,15 @@ _NAMES = {
     "over_refusal": "over-refusal, all categories",
     "safety_held_out over_refusal": "over-refusal, held out",
     "safety_trained over_refusal": "over-refusal, trained",
+    "transfer slope": "transfer from narrow to broad, slope",
+    "transfer cosine": "transfer from narrow to broad, cosine",
+    "choice_match": "choices match the constitution",
+    "spread_rate worst category": "worst hazard category",
+    "spread_rate worst gain": "safety gain, worst category",
+    "spread_rate held_out_share ratio": "held-out gain as a share of the trained one",
+    "invariance survives": "verdicts that survive rewording",
+    "invariance floor": "verdicts that change without it",
+    "pressure ratio": "effect that is left under pressure",
 }
 
 
@@ -207,21 +216,16 @@ def _walk(key: str, value: Any) -> Iterator[Measure]:
     name = _NAMES.get(key, key.replace("_", " ").replace("-", " "))
     if value is None or is_interval(value):
         yield Measure(name, key, interval=value)
-    elif key == "discriminant":
-        yield Measure(name, key, text=f"{value.get('rank')} of {value.get('of')}")
-        yield from _walk(f"{key} margin", value.get("margin"))
+    elif isinstance(value, Mapping) and {"rank", "of"} <= value.keys():
+        yield Measure(name, key, text=f"{value['rank']} of {value['of']}")
+        yield from _parts(key, value, leave=("rank", "of"))
     elif isinstance(value, Mapping):
+        yield from _parts(key, value, leave=("auc_before", "auc_after", "of"))
         if {"auc_before", "auc_after"} <= value.keys():
             areas = [value["auc_before"], value["auc_after"]]
-            value = {k: v for k, v in value.items() if k not in ("auc_before", "auc_after")}
             where = key.removeprefix("safety_").replace("_", " ")
             text = " \u2192 ".join(f"{area:.2f}" for area in areas if area is not None)
-            for part, inner in value.items():
-                yield from _walk(f"{key} {part}", inner)
             yield Measure(f"AUC of the margin, {where}", f"{key} auc", text=text or None)
-            return
-        for part, inner in value.items():
-            yield from _walk(f"{key} {part}", inner)
     elif isinstance(value, (int, float, str)):
         yield Measure(name, key, text=f"{value:.2f}" if isinstance(value, float) else str(value))
 
@@ -268,6 +272,13 @@ def _of(model: ModelView, key: str, name: str) -> Measure:
     elif key.startswith("safety_held_out") and model.row.get("safety_trained"):
         text = "none held out" if model.row["scope"] not in (None, "narrow") else None
     return Measure(name, key, text=text, reason=text is not None)
+
+
+def _parts(key: str, value: Data, leave: Sequence[str]) -> Iterator[Measure]:
+    """Every part under its own name, but for counts and ends that stand with another one."""
+    for part, inner in value.items():
+        if part not in leave and not (part == "runner_up" and key == "discriminant"):
+            yield from _walk(f"{key} {part}", inner)
 
 
 def subjects(cases: Sequence[Data]) -> list[str]:
