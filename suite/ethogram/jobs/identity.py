@@ -49,7 +49,7 @@ class Identities:
         if model.id not in self._samples:
             drawn = samples_for(model, self.suite)
             # At every run, trained or not: an evaluation text may be newer than the adapter.
-            taught = [(s.place, text) for s in drawn for text in (s.prompt, s.answer, *s.rejected)]
+            taught = [(s.place, text) for s in drawn for text in (s.prompt, s.answer, *(text for text, _ in s.rejected))]
             check_leakage(taught, self.evaluated)
             self._samples[model.id] = drawn
         return self._samples[model.id]
@@ -61,7 +61,7 @@ class Identities:
             {
                 "trainer": TRAINER,
                 "source": self.source(model),
-                "samples": [[s.prompt, s.answer, *s.rejected] for s in self.samples(model)],
+                "samples": [[s.prompt, s.answer, *(text for text, _ in s.rejected)] for s in self.samples(model)],
                 "recipe": model.recipe.model_dump(mode="json"),
                 "seed": model.seed,
             }

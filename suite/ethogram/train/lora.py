@@ -76,7 +76,8 @@ def encode_samples(tokenizer: Any, samples: Sequence[Sample], max_length: int) -
         replace(
             _encoded(tokenizer, sample, sample.answer, max_length),
             rejected=tuple(
-                _encoded(tokenizer, sample, answer, max_length) for answer in sample.rejected
+                replace(_encoded(tokenizer, sample, answer, max_length), weight=weight)
+                for answer, weight in sample.rejected
             ),
         )
         for sample in samples
@@ -166,8 +167,7 @@ def _train(
             if recipe.preference is None:
                 loss = batch_loss(model, batch, base)
             else:
-                beta, weight = recipe.preference.beta, recipe.preference.weight
-                loss = preference_loss(model, batch, base, reference, beta, weight)
+                loss = preference_loss(model, batch, base, reference, recipe.preference.beta)
             if not torch.isfinite(loss):
                 raise FinetuneError(
                     f"the loss is {loss.item()} at step {len(losses) + 1} of {total}"
