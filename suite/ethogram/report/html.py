@@ -20,19 +20,10 @@ from markupsafe import Markup
 from ethogram.report import charts
 from ethogram.report.dots import expected_against_measured, safety
 from ethogram.report.gate import GateAnswer, answer_for
+from ethogram.report.measures import Data
 from ethogram.report.payload import payload
 from ethogram.report.scatter import pairs, scatter
-from ethogram.report.view import (
-    GATE,
-    MARK,
-    Data,
-    ModelView,
-    View,
-    finite,
-    measure_rows,
-    probes,
-    subjects,
-)
+from ethogram.report.view import GATE, MARK, ModelView, View, finite, measure_rows, probes, subjects
 
 NAME = "index.html"
 

@@ -10,7 +10,8 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from ethogram.report.items import items_of
-from ethogram.report.view import Data, View
+from ethogram.report.measures import Data
+from ethogram.report.view import View
 
 BRIEF = 400
 """Characters of a value that is shown as it stands."""
