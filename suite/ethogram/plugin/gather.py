@@ -20,7 +20,7 @@ from ethogram.jobs import NotMeasured, Run
 from ethogram.plugin.collect import Trial
 from ethogram.plugin.models import digest_of, file_digests, judge_rows, row_of, versions
 from ethogram.plugin.session import SESSION
-from ethogram.report import document
+from ethogram.report import document, html
 from ethogram.report.pages import PAGES
 from ethogram.report.terminal import render
 from ethogram.report.words import number
@@ -188,6 +188,8 @@ class Gatherer:
             why = inert(f"{type(error).__name__}: {error}", 300)
             terminal.write_line(f"report.json is written, its pages are not: {why}", red=True)
             file = results / document.LATEST / document.REPORT
+        else:
+            file = file.with_name(html.NAME)
         terminal.write_line(f"report: {shown(file)}")
 
     def _report(self, run: Run, names: Sequence[str]) -> document.Report:

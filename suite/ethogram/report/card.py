@@ -12,7 +12,8 @@ from ethogram.inert import inert
 from ethogram.report.gate import answer_for
 from ethogram.report.html import template
 from ethogram.report.markdown import interval, literal, table
-from ethogram.report.view import GATE, MARK, Data, ModelView, View, finite, measure_rows
+from ethogram.report.measures import Data
+from ethogram.report.view import GATE, MARK, ModelView, View, finite, measure_rows
 from ethogram.specs.constitution import Constitution
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import Any
 from markupsafe import Markup
 
 from ethogram.report.charts import Scale, axis, drawing, element, estimate, told
-from ethogram.report.view import Data, finite
+from ethogram.report.measures import Data
+from ethogram.report.view import finite
 from ethogram.report.words import short
 
 WIDTH, LABEL, ROW, TOP, EDGE = 380, 150, 19, 18, 12

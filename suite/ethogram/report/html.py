@@ -20,19 +20,10 @@ from markupsafe import Markup
 from ethogram.report import charts
 from ethogram.report.dots import expected_against_measured, safety
 from ethogram.report.gate import GateAnswer, answer_for
+from ethogram.report.measures import Data
 from ethogram.report.payload import payload
 from ethogram.report.scatter import pairs, scatter
-from ethogram.report.view import (
-    GATE,
-    MARK,
-    Data,
-    ModelView,
-    View,
-    finite,
-    measure_rows,
-    probes,
-    subjects,
-)
+from ethogram.report.view import GATE, MARK, ModelView, View, finite, measure_rows, probes, subjects
 
 NAME = "index.html"
 
@@ -42,7 +33,7 @@ def page(data: Mapping[str, Any]) -> str:
     view = View.of(data)
     index = {case["case"]: at for at, case in enumerate(view.cases)}
     style, script = _asset("page.css"), _asset("page.js")
-    return template("page.html.jinja").render(
+    text = template("page.html.jinja").render(
         view=view,
         data=view.data,
         index=index,
@@ -59,6 +50,7 @@ def page(data: Mapping[str, Any]) -> str:
         script=Markup(script),
         policy=_policy(style, script),
     )
+    return text.lstrip()
 
 
 def template(name: str) -> Template:

@@ -13,7 +13,8 @@ from typing import Any
 from ethogram.inert import inert
 from ethogram.report.charts import limits, signed
 from ethogram.report.gate import answer_for
-from ethogram.report.view import GATE, MARK, Data, ModelView, View, measure_rows
+from ethogram.report.measures import Data
+from ethogram.report.view import GATE, MARK, ModelView, View, measure_rows
 from ethogram.report.words import NOT_MEASURED
 
 NAME = "summary.md"

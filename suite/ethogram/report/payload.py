@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,8 +10,11 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from ethogram.report.items import items_of
-from ethogram.report.view import Data, View
+from ethogram.report.measures import Data
+from ethogram.report.view import View
 
+BRIEF = 400
+"""Characters of a value that is shown as it stands."""
 PLAIN = [
     "case",
     "kind",
@@ -61,7 +65,9 @@ def _case(case: Data, items: Sequence[Data], place: Callable[[object], int]) -> 
     if case.get("facts"):
         found["facts"] = _rounded(case["facts"])
     shown = {*PLAIN, "because", "moved", "extremes", "facts"}
-    if more := {key: _rounded(part) for key, part in case.items() if key not in shown}:
+    rest = {key: _rounded(part) for key, part in case.items() if key not in shown}
+    # What is new here is shown by its name; bulk that no reader would read as it is stays out.
+    if more := {key: part for key, part in rest.items() if len(json.dumps(part)) <= BRIEF}:
         found["more"] = more
     return found
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from ethogram.report.charts import DOT, Scale, drawing, element, mark, signed
-from ethogram.report.view import Data, Measure, ModelView, finite
+from ethogram.report.measures import Data, Measure
+from ethogram.report.view import ModelView, finite
 from ethogram.report.words import NOT_MEASURED
 
 SIDE, LEFT, TOP, EDGE = 250, 30, 8, 8

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from ethogram.inert import everywhere, hiding, inert_lines
 from ethogram.report.items import Texts, texts_of
-
-Data = Mapping[str, Any]
+from ethogram.report.measures import NOT_MEASURES, Data, Measure, measures_of, place
 
 GATE = "projectability"
 WORST_FIRST = ("contradicts", "undecided", "not measured", "holds", "unjudged")
@@ -28,23 +27,6 @@ MARK = {
     "not measured": "\u2205",
 }
 """A sign for every verdict, so that none is told by colour alone."""
-_NAMES = {
-    "match": "signature match, against placebo",
-    "match_against_source": "signature match, against source",
-    "safety_held_out": "safety gain, held out",
-    "safety_trained": "safety gain, trained",
-    "discriminant": "own signature among all",
-    "discriminant margin": "margin to the runner-up",
-    "safety_held_out rate": "safety gain, held out",
-    "safety_held_out margin": "margin gain, held out (nats/token)",
-    "safety_trained rate": "safety gain, trained",
-    "safety_trained margin": "margin gain, trained (nats/token)",
-    "over_refusal": "over-refusal, all categories",
-    "safety_held_out over_refusal": "over-refusal, held out",
-    "safety_trained over_refusal": "over-refusal, trained",
-}
-
-
 _BLANK: Data = {
     "command": "unknown command",
     "started": "",
@@ -122,7 +104,7 @@ class ModelView:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "row", {**dict.fromkeys(NOT_MEASURES), **self.row})
-        object.__setattr__(self, "measures", list(_measures(self.row)))
+        object.__setattr__(self, "measures", list(measures_of(self.row)))
 
     @property
     def id(self) -> str:
@@ -162,71 +144,6 @@ class ModelView:
         return self.id.removeprefix(f"{self.row.get('source')}-")
 
 
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """One number of a model: `interval` with limits, or `text` as it is; both None: not measured."""
-
-    name: str
-    key: str
-    interval: Data | None = None
-    text: str | None = None
-    reason: bool = False
-    """Whether `text` says why there can be no number."""
-
-
-NOT_MEASURES = frozenset(
-    [
-        "model",
-        "kind",
-        "constitution",
-        "scope",
-        "seed",
-        "source",
-        "placebo",
-        "verdicts",
-        "digest",
-        "adapter",
-        "base",
-        "training",
-    ]
-)
-
-
-def is_interval(value: object) -> bool:
-    """Whether this is an estimate with its limits."""
-    return isinstance(value, Mapping) and {"value", "low", "high"} <= value.keys()
-
-
-def _measures(row: Data) -> Iterator[Measure]:
-    for key, value in row.items():
-        if key not in NOT_MEASURES:
-            yield from _walk(key, value)
-
-
-def _walk(key: str, value: Any) -> Iterator[Measure]:
-    name = _NAMES.get(key, key.replace("_", " ").replace("-", " "))
-    if value is None or is_interval(value):
-        yield Measure(name, key, interval=value)
-    elif key == "discriminant":
-        yield Measure(name, key, text=f"{value.get('rank')} of {value.get('of')}")
-        yield from _walk(f"{key} margin", value.get("margin"))
-    elif isinstance(value, Mapping):
-        if {"auc_before", "auc_after"} <= value.keys():
-            areas = [value["auc_before"], value["auc_after"]]
-            value = {k: v for k, v in value.items() if k not in ("auc_before", "auc_after")}
-            where = key.removeprefix("safety_").replace("_", " ")
-            text = " \u2192 ".join(f"{area:.2f}" for area in areas if area is not None)
-            for part, inner in value.items():
-                yield from _walk(f"{key} {part}", inner)
-            yield Measure(f"AUC of the margin, {where}", f"{key} auc", text=text or None)
-            return
-        for part, inner in value.items():
-            yield from _walk(f"{key} {part}", inner)
-    elif isinstance(value, (int, float, str)):
-        yield Measure(name, key, text=f"{value:.2f}" if isinstance(value, float) else str(value))
-
-
-_ORDER = ("match", "discriminant", "safety_held_out", "safety_trained", "over_refusal")
 _ABOUT_PERSONA = (
     "match",
     "discriminant",
@@ -244,13 +161,8 @@ def measure_rows(models: Sequence[ModelView]) -> list[tuple[str, list[Measure]]]
     said = {m.key for model in models for m in model.measures if m.text}
     # A whole group that one model lacks is no measure of its own: its parts have rows already.
     keys = [k for k in names if k in said or not any(o.startswith(f"{k} ") for o in names)]
-    order = sorted(keys, key=_place)
+    order = sorted(keys, key=place)
     return [(names[key], [_of(model, key, names[key]) for model in models]) for key in order]
-
-
-def _place(key: str) -> int:
-    """Known measures in the order of the tables, new ones after them."""
-    return next((at for at, start in enumerate(_ORDER) if key.startswith(start)), len(_ORDER))
 
 
 def _of(model: ModelView, key: str, name: str) -> Measure:

@@ -168,16 +168,16 @@ class Suite:
 
         A file that cannot be read is passed over: none of its cases can run.
         """
-        for dimension in self._readable("persona", Dimension):
+        for dimension in self.readable(Dimension):
             for item in dimension.items:
                 yield item.place, item.affirms
                 yield item.place, item.rejects
-        for theme in self._readable("scenarios", Theme):
+        for theme in self.readable(Theme):
             for scenario in theme.scenarios:
                 yield scenario.place, scenario.text
                 for option in scenario.options:
                     yield option.place, option.text
-        for category in self._readable("safety", HazardCategory):
+        for category in self.readable(HazardCategory):
             for text in (*category.evaluate, *category.harmless):
                 yield category.place, text
 
@@ -327,7 +327,9 @@ class Suite:
         files = sorted((self.folder / name).glob("*.yaml"))
         return {file.stem: read_spec(kind, file) for file in files}
 
-    def _readable(self, name: str, kind: type[F]) -> Iterator[F]:
+    def readable(self, kind: type[F]) -> Iterator[F]:
+        """The files of a kind that can be read; the problems of the others stop their own cases."""
+        name = next(folder for folder, known in KINDS.items() if known is kind)
         for file in sorted((self.folder / name).glob("*.yaml")):
             with contextlib.suppress(SpecError):
                 yield read_spec(kind, file)
