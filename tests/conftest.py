@@ -66,6 +66,50 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+SMALL = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 512,
+    "eos_token_id": 2,
+    "pad_token_id": 2,
+    "bos_token_id": 0,
+}
+GROUPED = {"num_key_value_heads": 2, "head_dim": 8}
+ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
+    "qwen3": ("Qwen3", GROUPED),
+    "gemma3": ("Gemma3Text", {**GROUPED, "sliding_window": 16, "sliding_window_pattern": 2}),
+    "mistral": ("Mistral", {**GROUPED, "sliding_window": None}),
+    "mistral-window": ("Mistral", {**GROUPED, "sliding_window": 16}),
+    "gpt-neox": ("GPTNeoX", {}),
+    "phi3": ("Phi3", {"num_key_value_heads": 2}),
+    "gpt2": ("GPT2", {"n_embd": 32, "n_layer": 2, "n_head": 4}),
+}
+HEADS = {"Gemma3Text": "Gemma3ForCausalLM", "GPT2": "GPT2LMHeadModel"}
+
+
+@pytest.fixture(scope="session", params=list(ARCHITECTURES))
+def other_folder(
+    request: pytest.FixtureRequest, tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A tiny randomly initialised model of every other architecture, one after the other."""
+    import torch
+    import transformers
+
+    kind, more = ARCHITECTURES[request.param]
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tiny_folder)
+    config = getattr(transformers, f"{kind}Config")(
+        **{**SMALL, "vocab_size": len(tokenizer), **more}
+    )
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp(request.param)
+    head = getattr(transformers, HEADS.get(kind, f"{kind}ForCausalLM"))
+    head(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
 @pytest.fixture
 def small_suite(tmp_path: Path, tiny_folder: Path) -> Path:
     """The root of a whole small suite on the tiny model: two constitutions, one file of each kind.

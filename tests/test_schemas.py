@@ -40,6 +40,7 @@ SHIPPED = sorted(
     [
         ROOT / "models.yaml",
         ROOT / "suite" / "projectability.yaml",
+        ROOT / "suite" / "calibration" / "rubric.yaml",
         *(ROOT / "constitutions").glob("*.yaml"),
         *(f for kind in FILES for f in (ROOT / "suite" / kind).glob("*.yaml")),
     ]
@@ -152,7 +153,7 @@ def judged(own_suite: Suite) -> Report:
     """A report over a case of every kind and group that the shipped suite has."""
     cases: dict[tuple[str, str], Case] = {}
     for file in SHIPPED:
-        if file.is_relative_to(ROOT / "suite"):
+        if own_suite.holds_cases(file):
             for case in cases_of(file, own_suite):
                 if case.model.id == NARROW:
                     cases.setdefault((case.kind, case.group), case)

@@ -77,12 +77,12 @@ def test_out_of_memory_halves_the_batch(loaded: Loaded, monkeypatch: pytest.Monk
     said: list[str] = []
     answerer = LocalAnswerer(loaded, 8, said.append)
     whole = answerer.answer(ASKS, SAMPLING)
-    inner = LocalAnswerer._sample
+    inner = LocalAnswerer._said
 
     def short(self: LocalAnswerer, batch: list[sampled.Numbered], how: Sampling) -> object:
         if len(batch) > 2:
             raise RuntimeError("out of memory")
         return inner(self, batch, how)
 
-    monkeypatch.setattr(LocalAnswerer, "_sample", short)
+    monkeypatch.setattr(LocalAnswerer, "_said", short)
     assert answerer.answer(ASKS, SAMPLING) == whole and said

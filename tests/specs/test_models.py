@@ -165,3 +165,34 @@ def test_recipes_with_the_same_values_are_equal_however_they_are_written() -> No
     assert Recipe(epochs=3, lora=Lora(rank=8)) == Recipe.model_validate(
         {"lora": {"rank": 8}, "epochs": 3.0}
     )
+
+
+def test_a_preference_says_what_the_answer_is_preferred_to(here: Path) -> None:
+    assert read(here, TEXT).recipes["quick"].preference is None
+    text = TEXT.replace(
+        "epochs: 2", "epochs: 2, preference: {over: {draft: 1, rivals: 0.5, refusal: 2}}"
+    )
+    found = read(here, text).recipes["quick"].preference
+    assert found is not None
+    assert found.model_dump() == {
+        "over": {"draft": 1.0, "rivals": 0.5, "refusal": 2.0},
+        "beta": 5.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("preference", "said"),
+    [
+        ("{}", "missing key 'over'"),
+        ("{over: {}}", "'over' needs at least 1 entry, and has 0"),
+        ("{over: draft}", "'over' must be a mapping of keys to values, not 'draft'"),
+        ("{over: {drafts: 1}}", "(did you mean 'draft'?)"),
+        ("{over: {draft: 0}}", "'draft' must be above 0, not 0"),
+        ("{over: {draft: 1}, beta: -1}", "'beta' must be above 0, not -1"),
+        ("{over: {draft: 1}, beta: .inf}", "'beta' must be a finite number"),
+        ("{over: {draft: 1}, margin: 1}", "unknown key 'margin'"),
+    ],
+)
+def test_a_preference_that_says_nothing_is_refused(here: Path, preference: str, said: str) -> None:
+    found = fault(here, "epochs: 2", f"epochs: 2, preference: {preference}")
+    assert found.startswith("models.yaml:5:") and said in found

@@ -24,12 +24,12 @@ from ethogram.train.lora import (
     LOSSES,
     FinetuneError,
     Step,
-    batch_loss,
     batches,
     encode_samples,
     finetune,
     lora_config,
 )
+from ethogram.train.loss import batch_loss
 from ethogram.train.samples import Sample
 
 SOURCE = Source(folder=".", device="cpu")

@@ -60,7 +60,7 @@ class Identities:
             texts = [
                 (s.place, text)
                 for s in drawn
-                for text in (s.prompt, s.answer, *(other for other, _ in s.rejected))
+                for text in (s.prompt, s.answer, *(rejected for rejected, _ in s.rejected))
             ]
             check_leakage(texts, self.evaluated)
             self._samples[model.id] = drawn

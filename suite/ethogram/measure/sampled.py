@@ -47,11 +47,11 @@ class LocalAnswerer(LocalEngine):
         found: dict[int, Said] = {}
         for start in range(0, len(numbered), self.width):
             batch = numbered[start : start + self.width]
-            for some in self._halving(batch, lambda rows: self._sample(rows, sampling)):
+            for some in self._halving(batch, lambda rows: self._said(rows, sampling)):
                 found |= some
         return [found[number] for number in range(len(asks))]
 
-    def _sample(self, batch: list[Numbered], sampling: Sampling) -> dict[int, Said]:
+    def _said(self, batch: list[Numbered], sampling: Sampling) -> dict[int, Said]:
         tokenizer, device = self.loaded.tokenizer, self.loaded.device
         stops = sorted({stop_token(tokenizer), tokenizer.eos_token_id} - {None})
         ends = torch.tensor(stops, device=device)

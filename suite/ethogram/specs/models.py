@@ -9,10 +9,13 @@ from pydantic import Field, model_validator
 
 from ethogram.specs.base import FileSpec, Id, Misplaced, Spec, Text
 from ethogram.specs.errors import did_you_mean
+from ethogram.specs.judging import RULE, Judge
 from ethogram.specs.teaching import RECORDED, Seed, Teacher, Teaching, check_endpoint
 
 Scope = Literal["broad", "narrow"]
 Placebo = Literal["plain-refusal", "neutral"]
+Capability = Literal["logprobs", "sampled", "greedy"]
+"""What a server gives: log-probabilities of given text; texts at a temperature; or one text only."""
 Sha256 = str
 
 
@@ -140,11 +143,15 @@ class Candidate(Spec):
     checkpoint: Text | None = None
     """A folder with a full model, relative to models.yaml."""
     endpoint: Text | None = None
-    """The base URL of an OpenAI-compatible server whose completions echo log-probabilities."""
+    """The base URL of an OpenAI-compatible server with text completions."""
     model: Text | None = None
     """The name under which the endpoint serves the model."""
     api_key_env: Text | None = None
     """The environment variable that holds the endpoint's key; the key itself never stands here."""
+    samples: int = Field(default=20, ge=4, le=1000)
+    """Answers drawn for every question where an endpoint gives no log-probabilities."""
+    error_budget: float = Field(default=0.05, ge=0, lt=1)
+    """The share of an endpoint's queries, and of a case's items, that may stay unanswered."""
     scope: Scope | None = None
     """The data it was trained on, if known: decides which hazard categories count as held out."""
     placebo: Id | None = None
@@ -170,6 +177,9 @@ class ModelsFile(FileSpec):
     candidates: dict[Id, Candidate] = Field(default_factory=dict)
     teachers: dict[Id, Teacher] = Field(default_factory=dict)
     teaching: dict[Id, Teaching] = Field(default_factory=dict)
+    judges: dict[Id, Judge] = Field(default_factory=dict)
+    judge: Id = RULE
+    """The judge of every `response` case whose category names no other."""
 
     @model_validator(mode="after")
     def _names_known(self) -> ModelsFile:
@@ -185,6 +195,16 @@ class ModelsFile(FileSpec):
         for index, row in enumerate(self.matrix):
             ways = (*self.teaching, RECORDED)
             _known("teaching", row.teaching, ways, "matrix", index, "teaching")
+        return self
+
+    @model_validator(mode="after")
+    def _judges_known(self) -> ModelsFile:
+        if RULE in self.judges:
+            raise Misplaced(f"{RULE!r} is the name of the built-in detector", "judges", RULE)
+        for name, judge in self.judges.items():
+            if judge.local is not None:
+                _known("source", judge.local, self.sources, "judges", name, "local")
+        _known("judge", self.judge, (RULE, *self.judges), "judge")
         return self
 
 

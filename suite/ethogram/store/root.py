@@ -52,8 +52,10 @@ class Store:
         """The scores of one model; read from disk at the caller's `refresh`."""
         return self._log("scores", model_digest)
 
+    def judgements(self, judge_digest: str) -> ScoreLog:
+        """What one judge said of answers, apart from the answers themselves."""
+        return self._log("judgements", judge_digest)
+
     def _log(self, kind: str, digest: str) -> ScoreLog:
-        name = f"{kind}/{digest}"
-        if name not in self._logs:
-            self._logs[name] = ScoreLog(Entries(self.root / kind).path(digest))
-        return self._logs[name]
+        folder = Entries(self.root / kind).path(digest)
+        return self._logs.setdefault(str(folder), ScoreLog(folder))

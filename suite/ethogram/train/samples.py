@@ -96,18 +96,19 @@ def _rejected(
 ) -> tuple[tuple[str, float], ...]:
     """The draft of the prompt and a rival's answer to it, as far as they are recorded.
 
-    A placebo has no rivals; its draft is one that a constitution recorded. A taught model has
-    drafts of its own; its rivals are the recorded ones.
+    A placebo has no rivals; its draft is one that a constitution recorded. A taught model has drafts
+    of its own and no rivals, since it learns from no recorded text.
     """
     found: list[tuple[str, float]] = []
     if "draft" in over:
         names = [model.constitution] if model.constitution else sorted(suite.constitutions)
-        if taught:
-            drafts = [t.draft for t in taught.transcripts if t.prompt == sample.prompt]
-        else:
-            drafts = _for(sample.prompt, suite, names, "draft")
+        drafts = (
+            [t.draft for t in taught.transcripts if t.prompt == sample.prompt]
+            if taught
+            else _for(sample.prompt, suite, names, "draft")
+        )
         found += [(draft, over["draft"]) for draft in drafts[:1]]
-    if "rivals" in over and model.constitution is not None:
+    if "rivals" in over and model.constitution is not None and taught is None:
         answers = _for(sample.prompt, suite, rivals(model.constitution, suite), "answer")
         found += [(_pick(answers, sample.answer), over["rivals"])] if answers else []
     return tuple(found)
