@@ -45,7 +45,8 @@ def paraphrase(asked: Matrix, paraphrased: Matrix) -> Paraphrase | None:
     same = None
     if len(kept):
         found = sign_interval(moved.ravel()[kept], [items[i] for i in kept])
-        same = Interval(*((1 + x) / 2 for x in (found.value, found.low, found.high)), found.n)
+        value, low, high = ((1 + x) / 2 for x in (found.value, found.low, found.high))
+        same = Interval(value, low, high, found.n)
     return Paraphrase(
         asked=sign_interval(asked.ravel(), items),
         paraphrased=sign_interval(paraphrased.ravel(), items),

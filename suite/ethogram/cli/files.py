@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from pathlib import Path
 
@@ -14,8 +15,13 @@ class UsageError(Exception):
 
 
 def suite_around(path: Path, models_file: Path | None = None) -> Suite:
-    """The suite that holds `path`. Raises UsageError when there is none."""
-    suite = Suite.around(path.resolve(), models_file)
+    """The suite that holds `path`, with its own models.yaml unless another is named.
+
+    Raises UsageError when there is none.
+    """
+    if models_file is not None and not models_file.exists():
+        raise UsageError(f"{models_file} does not exist")
+    suite = Suite.around(path.resolve(), models_file.resolve() if models_file else None)
     if suite is None:
         raise UsageError(f"{shown(path)} lies in no suite: no folder {CONSTITUTIONS}/ above it")
     return suite
@@ -30,3 +36,10 @@ def write(file: Path, text: str) -> None:
         aside.replace(file)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def json_file(text: str) -> Path:
+    """The type of an option that names a JSON file to write."""
+    if not text.endswith(".json"):
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in .json")
+    return Path(text)
