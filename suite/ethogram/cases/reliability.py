@@ -14,15 +14,14 @@ from numpy.typing import NDArray
 
 from ethogram.analyse.instrument import Sheet
 from ethogram.cases.base import Needs, Values, references
-from ethogram.cases.persona import probes_of, shifts
+from ethogram.cases.persona import PersonaItem, probes_of, shifts
 from ethogram.cases.requirement import Reference
-from ethogram.measure.probes import Agreement, Endorsement
 from ethogram.plan import NotMeasured, Query
 from ethogram.specs.catalogue import Model
 from ethogram.specs.persona import Dimension, PersonaProbe
 from ethogram.specs.suite import Suite
 
-Probes = tuple[Endorsement | Agreement, ...]
+Probes = tuple[PersonaItem, ...]
 Leanings = Mapping[tuple[str, str], NDArray[np.float64] | None]
 """By constitution and dimension: see `content.vocabulary.own_leaning`."""
 
@@ -110,7 +109,7 @@ def paraphrased(dimension: Dimension, probe: PersonaProbe) -> Probes:
     """The probe under the question's first paraphrase; nothing where it has none."""
     if probe == "agreement" or not dimension.paraphrases:
         return ()
-    return probes_of(dimension, probe, 1)
+    return probes_of(dimension, probe, frame=1)
 
 
 def _cues(model: Model, dimension: Dimension, leanings: Leanings) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from ethogram.analyse.instrument import instrument
 from ethogram.cases.reliability import Leanings, Questionnaire
 from ethogram.cli.files import UsageError, json_file, suite_around, write
 from ethogram.content.vocabulary import own_leaning
+from ethogram.inert import inert
 from ethogram.jobs import Progress, Run
 from ethogram.report.provenance import file_digests, versions
 from ethogram.report.reliability import ReliabilityReport, markdown
@@ -34,7 +35,7 @@ def reliability(options: argparse.Namespace) -> int:
         run.prepare(asked.needs())
     found = instrument(asked.sheets(run.value, leanings(suite, asked)))
     for model, why in asked.missing.items():
-        print(f"{model}: {why}", file=sys.stderr)
+        print(inert(f"{model}: {why}", 300), file=sys.stderr)
     if not found.models:
         raise UsageError("nothing is measured yet: run pytest first, or add --measure")
     measuring = " --measure" if options.measure else ""
@@ -43,7 +44,7 @@ def reliability(options: argparse.Namespace) -> int:
         against=options.against,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         command=f"ethogram reliability --against {options.against}{measuring}",
-        missing=asked.missing,
+        missing={model: inert(why, 300) for model, why in asked.missing.items()},
         versions=versions(),
         files=file_digests(suite),
         digests={model: run.identities.digest(suite.catalogue[model]) for model in found.models},

@@ -16,6 +16,7 @@ from ethogram.cases.reliability import Leanings
 from ethogram.cases.sweep import PLACEBO, SIDES, SweepQuestions
 from ethogram.cli.files import UsageError, json_file, suite_around, write
 from ethogram.content.vocabulary import own_leaning
+from ethogram.inert import inert
 from ethogram.jobs import NotMeasured, Progress, Run
 from ethogram.jobs.run import first_line
 from ethogram.jobs.trajectory import Trajectory, trajectory_of
@@ -84,8 +85,9 @@ class Runner:
             points = tuple(self._point(step, epochs, trained) for step, epochs in steps.items())
         except Exception as error:
             # Whatever it is, it belongs to this recipe and to no other.
-            self.run.progress.say(f"{name} could not be measured: {first_line(error)}")
-            return Curve(name, settings, problem=first_line(error))
+            problem = inert(first_line(error), 300)
+            self.run.progress.say(f"{name} could not be measured: {problem}")
+            return Curve(name, settings, problem=problem)
         return Curve(name, settings, points, sum(found.seconds for found in trained.values()))
 
     def _point(self, step: int, epochs: float, trained: Mapping[str, Trajectory]) -> Point:

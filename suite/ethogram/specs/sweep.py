@@ -10,8 +10,9 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from ethogram.specs.base import FileSpec, Id, Misplaced, Text, duplicates
 from ethogram.specs.errors import SpecError, did_you_mean
-from ethogram.specs.models import Recipe, Scope, Seed
+from ethogram.specs.models import Recipe, Scope
 from ethogram.specs.suite import Suite
+from ethogram.specs.teaching import Seed
 
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z_]+(\.[a-z_]+)*$")]
 """A key of a recipe; `lora.rank` and `preference.over.rivals` for those within others."""
