@@ -72,7 +72,8 @@ def test_a_model_without_scores_is_left_out_and_named(world: Any, asked: Questio
 
     sheet = asked.sheets(values, {})[0]
     assert DUTY not in sheet.models and sheet.shifts.shape == (ITEMS, 3)
-    assert asked.missing == {DUTY: "never asked"}
+    why = "endorsement (dimensions: 2), agreement (dimensions: 2); first: never asked"
+    assert asked.missing == {DUTY: why}
 
 
 def test_a_paraphrase_that_one_model_was_not_asked_is_not_measured(
@@ -87,7 +88,8 @@ def test_a_paraphrase_that_one_model_was_not_asked_is_not_measured(
 
     sheet = asked.sheets(values, {})[0]
     assert sheet.models == MODELS and sheet.paraphrased is None
-    assert asked.missing == {DUTY: "never asked that way"}
+    why = "endorsement under a paraphrase (dimensions: 1); first: never asked that way"
+    assert asked.missing == {DUTY: why}
 
 
 def test_the_whole_instrument(world: Any, asked: Questionnaire) -> None:

@@ -38,7 +38,11 @@ def report() -> ReliabilityReport:
         )
     ]
     return ReliabilityReport(
-        instrument(sheets), "placebo", "now", "ethogram reliability", missing={"x": "never asked"}
+        instrument(sheets),
+        "placebo",
+        "now",
+        "ethogram reliability",
+        missing={"x": "never asked " * 20},
     )
 
 
@@ -50,7 +54,7 @@ def test_every_dimension_and_model_has_its_lines(report: ReliabilityReport) -> N
     text = report.text()
     assert text.count("impartiality") >= 5
     assert "Items of one dimension, agreement" in text and "n models" in text
-    assert "not measured: x: never asked" in text
+    assert "not measured: x: never asked" in text and "Items that agree least" in text
 
 
 def test_the_page_says_what_the_columns_mean(report: ReliabilityReport) -> None:
@@ -72,5 +76,4 @@ def test_what_is_not_defined_is_null(report: ReliabilityReport) -> None:
 def test_nothing_measured_is_a_dash() -> None:
     empty = Sheet("a", "endorsement", ("x", "y"), (), (), np.zeros((2, 0)), None, np.zeros((2, 0)))
     text = ReliabilityReport(instrument([empty]), "placebo", "now", "x").text()
-    row = next(line for line in text.splitlines() if line.startswith("a "))
-    assert row.split() == ["a", "-", "-", "-", "-", "-"]
+    assert text.startswith("Instrument: 0 models") and "Items of one dimension" not in text

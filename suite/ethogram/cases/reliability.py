@@ -5,6 +5,7 @@ Own dimensions alone: an imported file is no part of the instrument. Not collect
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -32,8 +33,8 @@ class Questionnaire:
 
     suite: Suite
     against: Reference = "placebo"
-    missing: dict[str, str] = field(default_factory=dict)
-    """By model: a score that it lacks; filled by `sheets`."""
+    lacking: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    """By model: what it lacks scores of, and the first that it lacks; filled by `sheets`."""
 
     @cached_property
     def dimensions(self) -> list[Dimension]:
@@ -64,12 +65,22 @@ class Questionnaire:
             for probe in dimension.probes
         ]
 
+    @property
+    def missing(self) -> dict[str, str]:
+        """By model: on how many dimensions it was not measured, and why."""
+        found = {}
+        for model, lacking in self.lacking.items():
+            counted = Counter(what for what, _ in lacking)
+            told = ", ".join(f"{what} (dimensions: {n})" for what, n in counted.items())
+            found[model] = f"{told}; first: {lacking[0][1]}"
+        return found
+
     def _sheet(
         self, dimension: Dimension, probe: PersonaProbe, values: Values, leanings: Leanings
     ) -> Sheet:
         columns: dict[str, NDArray[np.float64]] = {}
         for model in self.models:
-            found = self._column(probes_of(dimension, probe), values, model)
+            found = self._column(probes_of(dimension, probe), probe, values, model)
             if found is not None:
                 columns[model.id] = found
         kept = [model for model in self.models if model.id in columns]
@@ -84,11 +95,13 @@ class Questionnaire:
             cues=_matrix(dimension, [_cues(model, dimension, leanings) for model in kept]),
         )
 
-    def _column(self, probes: Probes, values: Values, model: Model) -> NDArray[np.float64] | None:
+    def _column(
+        self, probes: Probes, what: str, values: Values, model: Model
+    ) -> NDArray[np.float64] | None:
         try:
             return shifts(probes, values, model, self.reference(model))
         except NotMeasured as error:
-            self.missing.setdefault(model.id, str(error))
+            self.lacking.setdefault(model.id, []).append((what, str(error)))
             return None
 
     def _paraphrased(
@@ -96,7 +109,8 @@ class Questionnaire:
     ) -> NDArray[np.float64] | None:
         """None unless every model was asked: the two wordings are compared on the same models."""
         probes = paraphrased(dimension, probe)
-        columns = [self._column(probes, values, model) for model in models if probes]
+        what = f"{probe} under a paraphrase"
+        columns = [self._column(probes, what, values, model) for model in models if probes]
         known = [column for column in columns if column is not None]
         return _matrix(dimension, known) if known and len(known) == len(models) else None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from pathlib import Path
 
@@ -36,10 +35,3 @@ def write(file: Path, text: str) -> None:
         aside.replace(file)
     finally:
         aside.unlink(missing_ok=True)
-
-
-def json_file(text: str) -> Path:
-    """The type of an option that names a JSON file to write."""
-    if not text.endswith(".json"):
-        raise argparse.ArgumentTypeError(f"{text!r} does not end in .json")
-    return Path(text)

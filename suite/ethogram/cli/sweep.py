@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from ethogram.analyse.curve import Curve, Point
 from ethogram.cases.reliability import Leanings
 from ethogram.cases.sweep import PLACEBO, SIDES, SweepQuestions
-from ethogram.cli.files import UsageError, json_file, suite_around, write
+from ethogram.cli.files import UsageError, suite_around, write
+from ethogram.cli.studies import SWEEPS
 from ethogram.content.vocabulary import own_leaning
 from ethogram.inert import inert
 from ethogram.jobs import NotMeasured, Progress, Run
@@ -30,8 +30,6 @@ from ethogram.specs.models import Recipe
 from ethogram.specs.suite import Suite
 from ethogram.specs.sweep import Sweep
 from ethogram.store import Store, default_root
-
-RESULTS = Path("results") / "sweeps"
 
 
 @dataclass
@@ -123,7 +121,7 @@ def sweep(options: argparse.Namespace) -> int:
     spec = read_spec(Sweep, options.file)
     run = Run(suite, Store(options.cache or default_root()), Progress())
     runner = Runner(SweepQuestions(suite, spec), run)
-    file: Path = options.out or suite.root / RESULTS / f"{spec.id}.json"
+    file: Path = options.out or suite.root / SWEEPS / f"{spec.id}.json"
     curves: list[Curve] = []
     for name, (recipe, settings) in spec.expanded(suite).items():
         curves.append(runner.curve(name, recipe, settings))
@@ -154,32 +152,3 @@ def _report(spec: Sweep, suite: Suite, runner: Runner, curves: tuple[Curve, ...]
         versions=versions(),
         files=file_digests(suite),
     )
-
-
-def add_arguments(verbs: Any) -> None:
-    """The verb's own part of the command line."""
-    parser = verbs.add_parser(
-        "sweep",
-        help="compare recipes along their training",
-        description="Train the models of every recipe of the file, look at them at the points named, "
-        "and write how the persona and the refusals develop. What the cache has is not trained or "
-        "scored again, so an interrupted sweep goes on where it stopped.",
-        epilog="example: ethogram sweep constitutions/sweeps/steps.yaml",
-    )
-    parser.add_argument("file", type=Path, metavar="FILE")
-    parser.add_argument(
-        "--models", type=Path, metavar="FILE", help="a models.yaml other than the suite's own"
-    )
-    parser.add_argument(
-        "--cache",
-        type=Path,
-        metavar="DIR",
-        help="a cache other than that of ETHOGRAM_CACHE or of the platform",
-    )
-    parser.add_argument(
-        "--out",
-        type=json_file,
-        metavar="FILE",
-        help=f"the JSON file; the page lies beside it as .md (default: {RESULTS}/<name>.json)",
-    )
-    parser.set_defaults(verb=sweep)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from ethogram.report.words import bracket, number, short
 
 SCHEMA_VERSION = 1
 DASH = "-"
+WIDTH = 100
 WEAKEST = 12
 
 
@@ -43,9 +45,9 @@ class ReliabilityReport:
         """All tables: `simple` for the terminal (at most 100 columns), `github` for Markdown."""
         dimensions = self.instrument.dimensions
         parts = [f"Instrument: {len(self.instrument.models)} models, against the {self.against}"]
-        probes = list(dict.fromkeys(d.probe for d in dimensions))
+        probes = list(dict.fromkeys(d.probe for d in dimensions if d.models))
         for probe in probes:
-            some = [d for d in dimensions if d.probe == probe]
+            some = [d for d in dimensions if d.probe == probe and d.models]
             parts += [f"Items of one dimension, {probe}", _items(some, style)]
         if any(d.paraphrase for d in dimensions):
             parts += ["Effect (as expected: +) under a paraphrase of the question"]
@@ -54,8 +56,9 @@ class ReliabilityReport:
             parts += [f"Effect where the constitution's own words speak for it or against, {probe}"]
             parts += [_words(self.instrument, probe, style)]
         parts += ["Widest correlations between dimensions", _related(self.instrument, style)]
-        parts += ["Items that discriminate least", _weakest(dimensions, style)]
-        parts += [f"not measured: {name}: {why}" for name, why in self.missing.items()]
+        parts += ["Items that agree least with the rest", _weakest(dimensions, style)]
+        for name, why in self.missing.items():
+            parts.append(textwrap.fill(f"not measured: {name}: {why}", WIDTH))
         return "\n\n".join(part for part in parts if part)
 
 
@@ -113,7 +116,7 @@ def _paraphrases(found: Sequence[DimensionReliability], style: str) -> str:
 
 def _words(found: Instrument, probe: str, style: str) -> str:
     named = [(w.model, w.own_words) for w in found.words if w.probe == probe]
-    named += [(d.dimension, d.own_words) for d in found.dimensions if d.probe == probe]
+    named += [(d.dimension, d.own_words) for d in found.dimensions if d.probe == probe and d.models]
     rows = [
         [
             short(name, 28),
@@ -144,21 +147,19 @@ def _related(found: Instrument, style: str) -> str:
 
 
 def _weakest(found: Sequence[DimensionReliability], style: str) -> str:
-    """Items whose models stand the wrong way round, farthest first."""
+    """Items that move with their dimension least; whom they favour does not enter, nor is shown."""
     named = [
-        (contrast, d, item, rest)
+        (r, d, item)
         for d in found
-        for item, contrast, rest in zip(
-            d.items, d.discrimination.contrasts, d.discrimination.item_rest, strict=True
-        )
-        if contrast is not None and contrast <= 0
+        for item, r in zip(d.items, d.discrimination.item_rest, strict=True)
+        if r is not None and r <= 0
     ]
     named.sort(key=lambda row: (row[0], row[1].dimension, row[2]))
     rows = [
-        [d.probe, short(d.dimension, 26), short(item, 26), number(contrast), number(rest)]
-        for contrast, d, item, rest in named[:WEAKEST]
+        [d.probe, short(d.dimension, 30), short(item, 30), number(r), d.models]
+        for r, d, item in named[:WEAKEST]
     ]
-    return _table(["probe", "dimension", "item", "contrast", "item-rest r"], rows, style)
+    return _table(["probe", "dimension", "item", "item-rest r", "n models"], rows, style)
 
 
 def _cell(interval: Interval | None) -> str:
