@@ -87,7 +87,7 @@ def _items(found: Sequence[DimensionReliability], style: str) -> str:
     rows = [
         [
             short(d.dimension, 16),
-            _cell(d.alpha),
+            _alpha(d.alpha),
             _cell(d.split_half),
             _share(d.discrimination.expected),
             _share(d.discrimination.items),
@@ -163,10 +163,12 @@ def _weakest(found: Sequence[DimensionReliability], style: str) -> str:
 
 
 def _cell(interval: Interval | None) -> str:
-    if interval is None:
-        return DASH
-    # An alpha so low says that items move apart; how far below has no meaning.
-    return "below -1" if interval.value < -1 else bracket(interval)
+    return DASH if interval is None else bracket(interval)
+
+
+def _alpha(interval: Interval | None) -> str:
+    """An alpha so low says that items move apart; how far below has no meaning."""
+    return "below -1" if interval is not None and interval.value < -1 else _cell(interval)
 
 
 def _share(interval: Interval | None) -> str:
