@@ -42,6 +42,7 @@ SHIPPED = sorted(
         ROOT / "suite" / "projectability.yaml",
         ROOT / "suite" / "calibration" / "rubric.yaml",
         *(ROOT / "constitutions").glob("*.yaml"),
+        *(ROOT / "constitutions" / "sweeps").glob("*.yaml"),
         *(f for kind in FILES for f in (ROOT / "suite" / kind).glob("*.yaml")),
     ]
 )

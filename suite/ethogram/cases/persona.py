@@ -139,15 +139,19 @@ def samples(suite: Suite, model: Model) -> int | None:
 
 
 def probes_of(
-    dimension: Dimension, probe: PersonaProbe, samples: int | None = None
+    dimension: Dimension, probe: PersonaProbe, samples: int | None = None, frame: int = 0
 ) -> tuple[PersonaItem, ...]:
-    """The probe of every item of the dimension; agreement from drawn answers where it must be."""
+    """The probe of every item of the dimension; agreement from drawn answers where it must be.
+
+    `frame` chooses the wording of the question (see `Dimension.asked`), which agreement has not.
+    """
     if probe == "agreement" and samples is not None:
         return tuple(SampledAgreement(i.affirms, i.rejects, samples) for i in dimension.items)
     if probe == "agreement":
         return tuple(Agreement(item.affirms, item.rejects) for item in dimension.items)
     return tuple(
-        Endorsement(dimension.asked(item), item.affirms, item.rejects) for item in dimension.items
+        Endorsement(dimension.asked(item, frame), item.affirms, item.rejects)
+        for item in dimension.items
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 from ethogram import __version__
 from ethogram.asks import TeachError
-from ethogram.cli import pages, scenarios, transcripts
+from ethogram.cli import pages, scenarios, studies, transcripts
 from ethogram.cli.files import UsageError, suite_around, write
 from ethogram.importers import Imported, persona_jsonl
 from ethogram.source.obtain import SourceError
@@ -286,6 +286,7 @@ def _parser() -> argparse.ArgumentParser:
     _import_arguments(verbs)
     scenarios.add_arguments(verbs)
     transcripts.add_to(verbs)
+    studies.add_arguments(verbs)
     _schemas_arguments(verbs)
     pages.arguments(verbs)
     _cache_arguments(verbs)

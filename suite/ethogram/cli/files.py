@@ -14,8 +14,13 @@ class UsageError(Exception):
 
 
 def suite_around(path: Path, models_file: Path | None = None) -> Suite:
-    """The suite that holds `path`. Raises UsageError when there is none."""
-    suite = Suite.around(path.resolve(), models_file)
+    """The suite that holds `path`, with its own models.yaml unless another is named.
+
+    Raises UsageError when there is none.
+    """
+    if models_file is not None and not models_file.exists():
+        raise UsageError(f"{models_file} does not exist")
+    suite = Suite.around(path.resolve(), models_file.resolve() if models_file else None)
     if suite is None:
         raise UsageError(f"{shown(path)} lies in no suite: no folder {CONSTITUTIONS}/ above it")
     return suite

@@ -18,10 +18,11 @@ from ethogram.cases.texts import item_texts
 from ethogram.inert import inert, inert_lines
 from ethogram.jobs import NotMeasured, Run
 from ethogram.plugin.collect import Trial
-from ethogram.plugin.models import digest_of, file_digests, judge_rows, row_of, versions
+from ethogram.plugin.models import digest_of, judge_rows, row_of
 from ethogram.plugin.session import SESSION
 from ethogram.report import document, html
 from ethogram.report.pages import PAGES
+from ethogram.report.provenance import file_digests, versions
 from ethogram.report.terminal import render
 from ethogram.report.words import number
 from ethogram.specs.errors import shown

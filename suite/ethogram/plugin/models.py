@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from ethogram import __version__
 from ethogram.analyse.outcomes import Outcome
-from ethogram.cases.base import relative
 from ethogram.cases.judging import standing
 from ethogram.cases.requirement import Profile
 from ethogram.jobs import NotMeasured, Run
@@ -17,12 +13,10 @@ from ethogram.report.rows import JudgeRow, ModelRow, count_verdicts
 from ethogram.source.obtain import SourceError, converted
 from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import SpecError
-from ethogram.specs.judging import ANSWERS, RULE
-from ethogram.specs.suite import CONSTITUTIONS, Suite
-from ethogram.store import StoreError, file_digest
+from ethogram.specs.judging import RULE
+from ethogram.store import StoreError
 
 T = TypeVar("T")
-PACKAGES = ("pytest", "torch", "transformers", "peft", "numpy", "scipy", "pydantic")
 
 
 def row_of(model: Model, run: Run, outcomes: Sequence[Outcome]) -> ModelRow:
@@ -117,22 +111,3 @@ def _provenance(model: Model, run: Run) -> dict[str, Any]:
 def digest_of(model: Model, run: Run) -> str | None:
     """The model's digest, or None where it is not finetuned or cannot be found."""
     return _measured(lambda: run.identities.digest(model))
-
-
-def file_digests(suite: Suite) -> dict[str, str]:
-    """SHA-256 of everything that the user wrote, by path below the suite's root."""
-    below = (suite.folder.glob("*/*.yaml"), suite.folder.glob("*.yaml"))
-    stances = suite.root / CONSTITUTIONS
-    written = (*below, stances.glob("*.yaml"), stances.glob("transcripts/*.jsonl"))
-    files = {file for found in written for file in found} | {suite.models_file}
-    if (answers := suite.folder / ANSWERS).exists():
-        files.add(answers)
-    return {relative(file, suite.root): file_digest(file) for file in sorted(files)}
-
-
-def versions() -> dict[str, str]:
-    """Versions of everything that a number may rest on."""
-    found = {"ethogram": __version__, "python": platform.python_version()}
-    for name in PACKAGES:
-        found[name] = importlib.metadata.version(name)
-    return found

@@ -47,6 +47,9 @@ class Dimension(FileSpec):
     cites: tuple[Text, ...] = ()
     probes: tuple[PersonaProbe, ...] = Field(default=("endorsement", "agreement"), min_length=1)
     question: Text = DEFAULT_QUESTION
+    paraphrases: tuple[Text, ...] = ()
+    """Other wordings of `question`. No case asks them; `ethogram reliability` compares the first
+    of them with the question."""
     provenance: Provenance | None = None
     signature: dict[Id, Literal["more", "less", "same"]] = Field(default_factory=dict)
     """Expected direction per constitution, for a dimension that the constitutions' own files do
@@ -60,14 +63,26 @@ class Dimension(FileSpec):
         check_unique("item", self.items, "items")
         for index in duplicates(self.probes):
             raise Misplaced(f"the probe {self.probes[index]!r} stands twice", "probes", index)
-        unknown = placeholders(self.question, "question") - {"topic"}
-        if unknown:
-            message = (
-                f"'question' holds the placeholder {{{min(unknown)}}}; only {{topic}} is known"
-            )
-            raise Misplaced(message, "question")
+        self._check_frame(self.question, "question")
+        for index, frame in enumerate(self.paraphrases):
+            self._check_frame(frame, "paraphrases", index)
+        for index in duplicates([self.question, *self.paraphrases]):
+            again = self.paraphrases[index - 1]
+            raise Misplaced(f"{again!r} is asked already", "paraphrases", index - 1)
         return self
 
-    def asked(self, item: Item) -> str:
-        """The neutral question under which the item's statements are scored."""
-        return self.question.format(topic=item.topic)
+    @staticmethod
+    def _check_frame(frame: str, *path: str | int) -> None:
+        unknown = placeholders(frame, *path) - {"topic"}
+        if unknown:
+            message = (
+                f"'{path[0]}' holds the placeholder {{{min(unknown)}}}; only {{topic}} is known"
+            )
+            raise Misplaced(message, *path)
+
+    def asked(self, item: Item, frame: int = 0) -> str:
+        """The neutral question under which the item's statements are scored.
+
+        `frame` 0 is `question`, 1 the first of `paraphrases`.
+        """
+        return (self.question, *self.paraphrases)[frame].format(topic=item.topic)

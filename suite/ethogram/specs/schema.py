@@ -14,6 +14,7 @@ from ethogram.specs.judging import Rubric
 from ethogram.specs.models import ModelsFile
 from ethogram.specs.requirements import Requirements
 from ethogram.specs.suite import KINDS
+from ethogram.specs.sweep import Sweep
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 FILES: dict[str, type[FileSpec]] = {
@@ -22,6 +23,7 @@ FILES: dict[str, type[FileSpec]] = {
     "models": ModelsFile,
     "projectability": Requirements,
     "rubric": Rubric,
+    "sweeps": Sweep,
 }
 
 

@@ -6,7 +6,7 @@ import json
 import math
 import random
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from ethogram.source.chat import prompt_text, stop_token, supervised
 from ethogram.source.load import Loaded, portable_config
 from ethogram.specs.models import Lora, Recipe
 from ethogram.train.loss import Example, batch_loss, preference_loss, reference_logprobs
-from ethogram.train.samples import Sample
+from ethogram.train.samples import Sample, steps_of
 
 LOSSES = "loss.json"
 
@@ -48,11 +48,13 @@ def finetune(
     *,
     source_id: str,
     on_step: Callable[[Step], None] = lambda step: None,
+    keep: Mapping[int, Path] | None = None,
 ) -> list[float]:
     """Train an adapter on `base` (which is changed) and save it into `folder`.
 
-    Returns the loss of every step (nats per supervised token). Raises FinetuneError on an empty
-    set, a sample that is too long or has nothing to learn, or a non-finite loss.
+    `keep`: folders for the adapter as it is after the steps named. Returns the loss of every step
+    (nats per supervised token). Raises FinetuneError on an empty set, a sample that is too long or
+    has nothing to learn, or a non-finite loss.
     """
     examples = encode_samples(base.tokenizer, samples, recipe.max_length)
     reference = reference_logprobs(base.model, examples, base)
@@ -60,12 +62,22 @@ def finetune(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = get_peft_model(base.model, lora_config(base.model, recipe.lora))
-    losses = _train(model, examples, recipe, seed, base, reference, on_step)
+
+    def stepped(step: Step) -> None:
+        on_step(step)
+        if keep and step.number in keep:
+            _save(model, keep[step.number], source_id)
+
+    losses = _train(model, examples, recipe, seed, base, reference, stepped)
+    _save(model, folder, source_id)
+    (folder / LOSSES).write_text(json.dumps(losses) + "\n", encoding="utf-8")
+    return losses
+
+
+def _save(model: Any, folder: Path, source_id: str) -> None:
     model.save_pretrained(folder, save_embedding_layers=False)
     portable_config(folder, source_id)
     (folder / "README.md").unlink(missing_ok=True)
-    (folder / LOSSES).write_text(json.dumps(losses) + "\n", encoding="utf-8")
-    return losses
 
 
 def encode_samples(tokenizer: Any, samples: Sequence[Sample], max_length: int) -> list[Example]:
@@ -149,8 +161,7 @@ def _train(
     reference: dict[Example, float],
     on_step: Callable[[Step], None],
 ) -> list[float]:
-    per_epoch = math.ceil(len(examples) / recipe.batch)
-    total = max(1, math.ceil(per_epoch * recipe.epochs))
+    _, total = steps_of(recipe, len(examples))
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     optimiser = torch.optim.AdamW(
         trained, lr=recipe.learning_rate, weight_decay=recipe.weight_decay

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from dataclasses import dataclass, replace
 from ethogram.specs.catalogue import Model
 from ethogram.specs.constitution import Replay, Transcript
 from ethogram.specs.errors import Place, SpecError
-from ethogram.specs.models import Rejected
+from ethogram.specs.models import Recipe, Rejected
 from ethogram.specs.suite import Suite
 
 TRAINER = 2
@@ -81,6 +82,12 @@ def samples_for(model: Model, suite: Suite, taught: Taught | None = None) -> lis
                 replace(s, rejected=((_pick(REFUSALS, s.prompt), over["refusal"]),)) for s in again
             ]
     return [*own, *again]
+
+
+def steps_of(recipe: Recipe, samples: int) -> tuple[int, int]:
+    """Optimiser steps of one epoch, and of the whole training (at least one)."""
+    per_epoch = math.ceil(samples / recipe.batch)
+    return per_epoch, max(1, math.ceil(per_epoch * recipe.epochs))
 
 
 REFUSALS = ("I'm sorry, but I can't help you with that.", "I won't help you with that.")
