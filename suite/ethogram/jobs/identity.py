@@ -17,6 +17,7 @@ from ethogram.store import Store, digest_of, file_digest
 from ethogram.train.leakage import check_leakage
 from ethogram.train.samples import TRAINER, Sample, samples_for
 
+LOSSES = "loss.json"
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
 
@@ -62,7 +63,7 @@ class Identities:
                 "trainer": TRAINER,
                 "source": self.source(model),
                 "samples": [[s.prompt, s.answer, *s.rejected] for s in self.samples(model)],
-                "recipe": model.recipe.model_dump(mode="json"),
+                "recipe": model.recipe.identity(),
                 "seed": model.seed,
             }
         )
@@ -89,6 +90,10 @@ class Identities:
         manifest = self.store.adapters.manifest(self.adapter_key(model))
         if manifest is None:
             return None
+        if model.recipe is not None and model.recipe.full:
+            files = {n: d for n, d in manifest["files"].items() if n != LOSSES}
+            shared = {"dtype": model.source.dtype, "template": model.source.template}
+            return digest_of({"checkpoint": digest_of(files), **shared})
         weights = {name: manifest["files"][name] for name in ADAPTER_FILES}
         return digest_of({"source": source, "adapter": weights})
 

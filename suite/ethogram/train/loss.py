@@ -29,6 +29,11 @@ class Example:
     rejected: tuple[Example, ...] = ()
 
 
+def supervised_tokens(batch: Sequence[Example]) -> int:
+    """Tokens of the batch that carry the loss."""
+    return sum(len(example.tokens) - example.prompt for example in batch)
+
+
 def batch_loss(model: Any, batch: Sequence[Example], base: Loaded) -> torch.Tensor:
     """Mean negative log-likelihood of the batch's supervised tokens, in nats."""
     sums, counts = answer_logprobs(model, batch, base)
@@ -42,6 +47,7 @@ def preference_loss(
     reference: dict[Example, float],
     beta: float,
     weight: float,
+    share: tuple[float, float] = (1.0, 1.0),
 ) -> torch.Tensor:
     """`batch_loss` plus weight / len(batch) * the sum over pairs of -log sigmoid(beta * margin).
 
@@ -49,6 +55,7 @@ def preference_loss(
     token and l0 that of the base, in `reference`: direct preference optimisation (Rafailov et al.
     2023, arXiv 2305.18290), normalised by length as in SimPO (Meng et al. 2024, arXiv 2405.14734).
     The pairs are the constitution's, not a person's (Bai et al. 2022, arXiv 2212.08073, stage 2).
+    `share`: the batch's part of its step's supervised tokens and of its samples.
     """
     answers = list(dict.fromkeys(batch))
     rejected = [(e, r) for e in answers for r in e.rejected]
@@ -59,13 +66,14 @@ def preference_loss(
         sums, counts = answer_logprobs(model, part, base)
         found.update(zip(part, zip(sums, counts, strict=True), strict=True))
     total = torch.stack([found[e][0] for e in answers]).sum()
-    likelihood = -total / torch.stack([found[e][1] for e in answers]).sum()
+    likelihood = -total / torch.stack([found[e][1] for e in answers]).sum() * share[0]
     if not rejected:
         return likelihood
-    moved = {e: found[e][0] / found[e][1] - reference[e] for e in rows}
+    paired = dict.fromkeys(row for pair in rejected for row in pair)
+    moved = {e: found[e][0] / found[e][1] - reference[e] for e in paired}
     margins = torch.stack([moved[e] - moved[r] for e, r in rejected])
     pairs = -torch.nn.functional.logsigmoid(beta * margins).sum() / len(answers)
-    return likelihood + weight * pairs
+    return likelihood + weight * pairs * share[1]
 
 
 def reference_logprobs(
