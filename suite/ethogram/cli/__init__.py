@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from ethogram import __version__
-from ethogram.cli import scenarios
+from ethogram.cli import export, scenarios
 from ethogram.cli.files import UsageError, suite_around, write
 from ethogram.importers import Imported, persona_jsonl
 from ethogram.specs.constitution import Direction
@@ -217,7 +217,7 @@ def cache(options: argparse.Namespace) -> int:
         return _clear(store, options.clear, sure=options.yes)
     print(store.root)
     for kind in usage(store):
-        print(f"  {kind.kind:<9}{kind.entries:>6}  {_bytes(kind.size):>9}")
+        print(f"  {kind.kind:<11}{kind.entries:>6}  {_bytes(kind.size):>9}")
     return 0
 
 
@@ -283,6 +283,7 @@ def _parser() -> argparse.ArgumentParser:
     _check_arguments(verbs)
     _import_arguments(verbs)
     scenarios.add_arguments(verbs)
+    export.add_arguments(verbs)
     _schemas_arguments(verbs)
     _cache_arguments(verbs)
     return parser
