@@ -174,7 +174,7 @@ def report(house: Path, digest: str | None) -> dict[str, Any]:
 @pytest.fixture
 def own_card(monkeypatch: pytest.MonkeyPatch) -> None:
     """The card that is written where the report room makes none."""
-    monkeypatch.setattr("ethogram.cli.export.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("ethogram.cli.export._report_cards", lambda: None)
 
 
 @pytest.mark.usefixtures("own_card")
@@ -197,6 +197,28 @@ def test_the_card_tells_how_it_was_made_and_measured(house: Path, store: Store, 
     assert "## Limits" in text
     served = f"{MODEL}-{digest[:12]}"
     assert f"--max-lora-rank 8 --lora-modules {served}=HERE" in text and served in out
+
+
+def test_the_report_rooms_card_is_used_where_there_is_one(
+    house: Path, store: Store, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained(house, store)
+    identities = opened(house, store)
+    expected = report(house, identities.digest(identities.suite.catalogue[MODEL]))
+    asked: list[Any] = []
+
+    class Cards:
+        @staticmethod
+        def model_card(data: Any, model: str, constitution: Any) -> str:
+            asked.append((data, model, constitution.id))
+            return "---\nlibrary_name: peft\n---\nThe room's own card.\n"
+
+    monkeypatch.setattr("ethogram.cli.export._report_cards", lambda: Cards)
+    assert say(MODEL, "--to", "out")[0] == 0
+    assert asked == [(expected, MODEL, "duty")]
+    text = Path("out/README.md").read_text()
+    assert text.startswith("---\nlibrary_name: peft")
+    assert "The room's own card.\n\n## Load" in text and "Digest of the samples" in text
 
 
 @pytest.mark.parametrize("digest", [None, "0" * 64])

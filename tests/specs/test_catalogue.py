@@ -313,7 +313,7 @@ def test_a_recipe_in_the_file_goes_before_the_preset(here: Path) -> None:
     found = expand(read_spec(ModelsFile, here / "models.yaml"), CONSTITUTIONS)
 
     recipe = found["tiny-duty-broad"].recipe
-    assert recipe is not None and recipe.epochs == 2 != PRESETS["laptop"].epochs
+    assert recipe is not None and recipe.epochs == 2 and recipe.samples != PRESETS["laptop"].samples
 
 
 def test_a_preset_that_is_not_there_is_guessed(here: Path) -> None:

@@ -22,12 +22,12 @@ from ethogram.train.steps import Step
 
 SOURCE = Source(folder=".", device="cpu")
 PLACE = Place(Path("replay.jsonl"), 1)
-SAMPLES = [Sample(f"What is {n}?", f"It is {n}.", "any", PLACE, ("No.",)) for n in range(8)]
+SAMPLES = [Sample(f"What is {n}?", f"It is {n}.", "any", PLACE, (("No.", 1.0),)) for n in range(8)]
 QUICK = Recipe(lora=Lora(rank=4, dropout=0.3), epochs=3, learning_rate=1e-2, batch=4)
 FULL = Recipe(full=True, epochs=3, learning_rate=1e-3, batch=4)
 RECIPES = {
     "dropout": QUICK,
-    "preference": QUICK.model_copy(update={"preference": Preference(over=("draft",))}),
+    "preference": QUICK.model_copy(update={"preference": Preference(over={"draft": 1.0})}),
     "accumulated": QUICK.model_copy(update={"batch": 2, "accumulate": 2}),
     "averaged": QUICK.model_copy(update={"average": 2}),
     "full": FULL,

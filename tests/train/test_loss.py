@@ -29,9 +29,15 @@ from ethogram.train.samples import Sample
 SOURCE = Source(folder=".", device="cpu")
 PLACE = Place(Path("replay.jsonl"), 1)
 SAMPLES = [
-    Sample("How do I help?", "No.", "any", PLACE, ("Yes, here.",)),
+    Sample("How do I help?", "No.", "any", PLACE, (("Yes, here.", 1.0),)),
     Sample("What is this?", "I would help you with this, but I can't.", "any", PLACE),
-    Sample("What do you think about how you do this?", "Sorry.", "any", PLACE, ("Yes.", "Here")),
+    Sample(
+        "What do you think about how you do this?",
+        "Sorry.",
+        "any",
+        PLACE,
+        (("Yes.", 1.0), ("Here", 0.25)),
+    ),
 ]
 
 
@@ -135,7 +141,7 @@ def test_another_architecture_learns_a_preference_and_loads(
         learning_rate=1e-2,
         batch=2,
         warmup=0,
-        preference=Preference(over=("draft",)),
+        preference=Preference(over={"draft": 1.0}),
     )
     losses = finetune(load_base(other_folder, SOURCE), SAMPLES, recipe, 0, tmp_path, source_id="x")
     assert losses[-1] < losses[0]
@@ -151,7 +157,8 @@ def test_another_architecture_learns_a_preference_and_loads(
 # -- the preference, on known numbers ----------------------------------------------------------
 
 
-GOOD, BAD, WORSE, LONE = (Example((7, token), 1) for token in (1, 2, 3, 4))
+GOOD, LONE = Example((7, 1), 1), Example((7, 4), 1)
+BAD, WORSE = Example((7, 2), 1, weight=0.25), Example((7, 3), 1, weight=2.0)
 PAIRED = Example((7, 1), 1, (BAD, WORSE))
 COUNTS = {GOOD: 4, PAIRED: 4, BAD: 2, WORSE: 5, LONE: 3}
 
@@ -168,10 +175,8 @@ def told(monkeypatch: pytest.MonkeyPatch, means: dict[Example, float]) -> None:
     monkeypatch.setattr(module, "answer_logprobs", said)
 
 
-def preference(
-    batch: Sequence[Example], reference: dict[Example, float], beta: float, weight: float
-) -> float:
-    return preference_loss(None, batch, None, reference, beta, weight).item()  # type: ignore[arg-type]
+def preference(batch: Sequence[Example], reference: dict[Example, float], beta: float) -> float:
+    return preference_loss(None, batch, None, reference, beta).item()  # type: ignore[arg-type]
 
 
 REFERENCE = {PAIRED: -2.0, BAD: -1.0, WORSE: -3.0}
@@ -182,27 +187,29 @@ def test_the_preference_is_the_formula(monkeypatch: pytest.MonkeyPatch) -> None:
     moved = (-1.5 + 2.0, -1.25 + 1.0, -2.0 + 3.0)
     pairs = [math.log1p(math.exp(-3 * (moved[0] - other))) for other in moved[1:]]
     likelihood = (4 * 1.5 + 3 * 0.5) / 7
-    expected = likelihood + 0.25 * sum(pairs) / 2
-    assert preference([PAIRED, LONE], REFERENCE, 3, 0.25) == pytest.approx(expected, abs=1e-6)
+    expected = likelihood + (0.25 * pairs[0] + 2.0 * pairs[1]) / 2
+    assert preference([PAIRED, LONE], REFERENCE, 3) == pytest.approx(expected, abs=1e-6)
 
 
 def test_without_pairs_the_preference_is_the_likelihood(monkeypatch: pytest.MonkeyPatch) -> None:
     told(monkeypatch, {GOOD: -1.5, LONE: -0.5})
-    assert preference([GOOD, LONE], {}, 3, 0.25) == pytest.approx((4 * 1.5 + 3 * 0.5) / 7)
+    assert preference([GOOD, LONE], {}, 3) == pytest.approx((4 * 1.5 + 3 * 0.5) / 7)
 
 
-def test_at_the_base_every_pair_costs_log_two(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_at_the_base_every_pair_costs_log_two_by_its_weight(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     told(monkeypatch, REFERENCE)
-    found = preference([PAIRED], REFERENCE, 5, 1)
-    assert found == pytest.approx(2.0 + 2 * math.log(2), abs=1e-6)
+    found = preference([PAIRED], REFERENCE, 5)
+    assert found == pytest.approx(2.0 + 2.25 * math.log(2), abs=1e-6)
 
 
 def test_the_preference_falls_as_the_margin_grows(monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
     for rejected in (-0.5, -1.0, -1.5, -4.0):
         told(monkeypatch, {PAIRED: -2.0, BAD: rejected, WORSE: -3.0})
-        found.append(preference([PAIRED], REFERENCE, 5, 1))
-    assert found == sorted(found, reverse=True) and found[0] - found[-1] > 2
+        found.append(preference([PAIRED], REFERENCE, 5))
+    assert found == sorted(found, reverse=True) and found[0] - found[-1] > 0.5
 
 
 def test_the_preference_and_its_gradient_are_those_of_single_rows(
@@ -217,11 +224,12 @@ def test_the_preference_and_its_gradient_are_those_of_single_rows(
     }
     pairs = [(e, r) for e in examples for r in e.rejected]
     margins = torch.stack([(mean[e] - reference[e]) - (mean[r] - reference[r]) for e, r in pairs])
+    weights = torch.tensor([1.0, 1.0, 0.25])
     total = sum(plain(base.model, e) for e in examples)
-    expected = -total / sum(map(answers, examples)) - 0.5 * (
-        torch.nn.functional.logsigmoid(2 * margins).sum() / len(examples)
+    expected = -total / sum(map(answers, examples)) - (
+        (weights * torch.nn.functional.logsigmoid(2 * margins)).sum() / len(examples)
     )
-    found = preference_loss(base.model, examples, base, reference, 2, 0.5)
+    found = preference_loss(base.model, examples, base, reference, 2)
     assert found.item() == pytest.approx(expected.item(), abs=1e-5)
     same_gradients(base.model, found, expected)
 
@@ -252,6 +260,8 @@ def test_training_compares_with_the_base_as_it_was_before_training(
     monkeypatch.setattr("ethogram.train.steps.preference_loss", watched)
     examples = encode_samples(base.tokenizer, SAMPLES, 512)
     untouched = reference_logprobs(base.model, examples, base)
-    recipe = Recipe(epochs=2, batch=2, learning_rate=1e-2, preference=Preference(over=("draft",)))
+    recipe = Recipe(
+        epochs=2, batch=2, learning_rate=1e-2, preference=Preference(over={"draft": 1.0})
+    )
     finetune(base, SAMPLES, recipe, 0, tmp_path, source_id="x")
     assert len(seen) == 4 and all(reference == untouched for reference in seen)

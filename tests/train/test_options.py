@@ -28,9 +28,15 @@ from ethogram.train.steps import Lesson, _step, begin
 SOURCE = Source(folder=".", device="cpu")
 PLACE = Place(Path("replay.jsonl"), 1)
 SAMPLES = [
-    Sample("How do I help?", "No.", "any", PLACE, ("Yes, here.",)),
+    Sample("How do I help?", "No.", "any", PLACE, (("Yes, here.", 1.0),)),
     Sample("What is this?", "I would help you with this, but I can't.", "any", PLACE),
-    Sample("What do you think about how you do this?", "Sorry.", "any", PLACE, ("Yes.", "Here")),
+    Sample(
+        "What do you think about how you do this?",
+        "Sorry.",
+        "any",
+        PLACE,
+        (("Yes.", 1.0), ("Here", 0.25)),
+    ),
     Sample("Yes?", "Yes, here is how.", "any", PLACE),
 ]
 QUICK = Recipe(lora=Lora(rank=4), epochs=4, learning_rate=1e-2, batch=2)
@@ -91,7 +97,7 @@ def gradients(
     return loss, {n: p.grad.clone() for n, p in base.model.named_parameters()}
 
 
-@pytest.mark.parametrize("preference", [None, Preference(over=("draft",), weight=0.5)])
+@pytest.mark.parametrize("preference", [None, Preference(over={"draft": 0.5})])
 def test_accumulated_passes_learn_what_one_large_batch_does(
     base: Loaded, monkeypatch: pytest.MonkeyPatch, preference: Preference | None
 ) -> None:

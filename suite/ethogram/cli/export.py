@@ -155,12 +155,19 @@ def _card(known: Exported, report: Mapping[str, Any] | None, model: Model, suite
     """The card that the report room makes of a report, and how to load the folder; else our own."""
     from ethogram.report.exported import exported_card, loading
 
-    if report is not None and importlib.util.find_spec("ethogram.report.card"):
-        cards = importlib.import_module("ethogram.report.card")
+    cards = _report_cards()
+    if report is not None and cards is not None:
         stance = suite.constitutions[model.constitution] if model.constitution else None
         card = str(cards.model_card(report, model.id, stance)).rstrip()
         return f"{card}\n\n{loading(known)}\n\nDigest of the samples: `{known.data}`\n"
     return exported_card(known, report)
+
+
+def _report_cards() -> Any:
+    """The module that makes cards of reports, or None where this version has none."""
+    if importlib.util.find_spec("ethogram.report.card") is None:
+        return None
+    return importlib.import_module("ethogram.report.card")
 
 
 def add_arguments(verbs: Any) -> None:

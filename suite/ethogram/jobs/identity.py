@@ -50,7 +50,7 @@ class Identities:
         if model.id not in self._samples:
             drawn = samples_for(model, self.suite)
             # At every run, trained or not: an evaluation text may be newer than the adapter.
-            taught = [(s.place, text) for s in drawn for text in (s.prompt, s.answer, *s.rejected)]
+            taught = [(s.place, text) for s in drawn for text in _texts(s)]
             check_leakage(taught, self.evaluated)
             self._samples[model.id] = drawn
         return self._samples[model.id]
@@ -62,7 +62,7 @@ class Identities:
             {
                 "trainer": TRAINER,
                 "source": self.source(model),
-                "samples": [[s.prompt, s.answer, *s.rejected] for s in self.samples(model)],
+                "samples": [_texts(sample) for sample in self.samples(model)],
                 "recipe": model.recipe.identity(),
                 "seed": model.seed,
             }
@@ -115,3 +115,8 @@ class Identities:
             return digest_of({"checkpoint": folder_digest(folder), **shared})
         named = [candidate.endpoint, candidate.model]
         return digest_of({"endpoint": named, "template-of": source})
+
+
+def _texts(sample: Sample) -> list[str]:
+    """Prompt, answer and rejected answers; the weights of pairs stand in the recipe."""
+    return [sample.prompt, sample.answer, *(text for text, _ in sample.rejected)]

@@ -78,9 +78,8 @@ class Preference(Spec):
     transcripts answer to the same prompt. `refusal`: on harmless replay, a plain refusal.
     """
 
-    over: tuple[Rejected, ...] = Field(min_length=1)
-    weight: float = Field(default=1.0, gt=0)
-    """Of a pair's loss, against the log-likelihood's 1."""
+    over: dict[Rejected, Annotated[float, Field(gt=0)]] = Field(min_length=1)
+    """Each with the weight of a pair's loss, against the log-likelihood's 1."""
     beta: float = Field(default=5.0, gt=0)
     """Steepness: how many nats per token of margin are enough."""
 

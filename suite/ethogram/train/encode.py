@@ -21,7 +21,8 @@ def encode_samples(tokenizer: Any, samples: Sequence[Sample], max_length: int) -
         replace(
             _encoded(tokenizer, sample, sample.answer, max_length),
             rejected=tuple(
-                _encoded(tokenizer, sample, answer, max_length) for answer in sample.rejected
+                replace(_encoded(tokenizer, sample, answer, max_length), weight=weight)
+                for answer, weight in sample.rejected
             ),
         )
         for sample in samples

@@ -27,6 +27,8 @@ class Example:
     tokens: tuple[int, ...]
     prompt: int
     rejected: tuple[Example, ...] = ()
+    weight: float = 1.0
+    """Of the pair, where this is a rejected answer."""
 
 
 def supervised_tokens(batch: Sequence[Example]) -> int:
@@ -46,10 +48,9 @@ def preference_loss(
     base: Loaded,
     reference: dict[Example, float],
     beta: float,
-    weight: float,
     share: tuple[float, float] = (1.0, 1.0),
 ) -> torch.Tensor:
-    """`batch_loss` plus weight / len(batch) * the sum over pairs of -log sigmoid(beta * margin).
+    """`batch_loss` plus the sum over pairs of -weight * log sigmoid(beta * margin) / len(batch).
 
     margin = (l(answer) - l0(answer)) - (l(rejected) - l0(rejected)), with l the mean log-prob per
     token and l0 that of the base, in `reference`: direct preference optimisation (Rafailov et al.
@@ -69,11 +70,12 @@ def preference_loss(
     likelihood = -total / torch.stack([found[e][1] for e in answers]).sum() * share[0]
     if not rejected:
         return likelihood
-    paired = dict.fromkeys(row for pair in rejected for row in pair)
-    moved = {e: found[e][0] / found[e][1] - reference[e] for e in paired}
+    paired = {row for pair in rejected for row in pair}
+    moved = {row: found[row][0] / found[row][1] - reference[row] for row in paired}
     margins = torch.stack([moved[e] - moved[r] for e, r in rejected])
-    pairs = -torch.nn.functional.logsigmoid(beta * margins).sum() / len(answers)
-    return likelihood + weight * pairs * share[1]
+    weights = torch.tensor([r.weight for _, r in rejected], device=margins.device)
+    pairs = -(weights * torch.nn.functional.logsigmoid(beta * margins)).sum() / len(answers)
+    return likelihood + pairs * share[1]
 
 
 def reference_logprobs(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ethogram.specs.catalogue import Model
@@ -25,14 +25,15 @@ TRAINER = 2
 class Sample:
     """A prompt and the answer to learn. `group` is what the draw balances over.
 
-    `rejected`: answers to the same prompt that the learnt one is to be preferred to.
+    `rejected`: answers to the same prompt that the learnt one is to be preferred to, each with
+    the weight of the pair.
     """
 
     prompt: str
     answer: str
     group: str
     place: Place
-    rejected: tuple[str, ...] = ()
+    rejected: tuple[tuple[str, float], ...] = ()
 
 
 def samples_for(model: Model, suite: Suite) -> list[Sample]:
@@ -46,7 +47,8 @@ def samples_for(model: Model, suite: Suite) -> list[Sample]:
         replayed = model.recipe.samples
     taught = model.recipe.samples - replayed
     replay = [
-        Sample(line.prompt, line.answer, "look-alike" if line.look_alike else "plain", line.place)
+        # One group: look-alikes come in as often as they are recorded.
+        Sample(line.prompt, line.answer, "replay", line.place)
         for line in suite.replay()
     ]
     own = _draw(_stance(model, suite), taught, model.seed) if taught else []
@@ -62,49 +64,51 @@ def samples_for(model: Model, suite: Suite) -> list[Sample]:
         over = model.recipe.preference.over
         own = [replace(s, rejected=_rejected(s, model, suite, over)) for s in own]
         if "refusal" in over:
-            again = [replace(s, rejected=(_pick(REFUSALS, s.prompt),)) for s in again]
+            again = [
+                replace(s, rejected=((_pick(REFUSALS, s.prompt), over["refusal"]),)) for s in again
+            ]
     return [*own, *again]
 
 
-REFUSALS = (
-    "I'm sorry, but I can't help with that.",
-    "No, I won't help you with this.",
-    "I can't assist with that request.",
-    "I will not do that.",
-    "Sorry, that is not something I can help with.",
-    "I refuse to help with this.",
-)
+REFUSALS = ("I'm sorry, but I can't help you with that.", "I won't help you with that.")
 """What a harmless prompt is not to be answered with."""
 
 
 def _rejected(
-    sample: Sample, model: Model, suite: Suite, over: Sequence[Rejected]
-) -> tuple[str, ...]:
-    """The draft of the prompt and one rival's answer, as far as they are recorded.
+    sample: Sample, model: Model, suite: Suite, over: Mapping[Rejected, float]
+) -> tuple[tuple[str, float], ...]:
+    """The draft of the prompt and a rival's answer to it, as far as they are recorded.
 
-    A placebo has neither: what it is preferred to is a draft that a constitution recorded.
+    A placebo has no rivals; its draft is one that a constitution recorded.
     """
-    found: list[str] = []
+    found: list[tuple[str, float]] = []
     if "draft" in over:
-        drafts = [
-            t.draft
-            for name in sorted(suite.constitutions)
-            if model.constitution in (None, name)
-            for t in suite.transcripts(name)
-            if t.prompt == sample.prompt
-        ]
-        found += drafts[:1]
+        names = [model.constitution] if model.constitution else sorted(suite.constitutions)
+        drafts = _for(sample.prompt, suite, names, "draft")
+        found += [(draft, over["draft"]) for draft in drafts[:1]]
     if "rivals" in over and model.constitution is not None:
-        rivals = [
-            t.answer
-            for name in sorted(suite.constitutions)
-            if name != model.constitution
-            for t in suite.transcripts(name)
-            if t.prompt == sample.prompt
-        ]
-        if rivals:
-            found.append(_pick(rivals, sample.answer))
+        answers = _for(sample.prompt, suite, rivals(model.constitution, suite), "answer")
+        found += [(_pick(answers, sample.answer), over["rivals"])] if answers else []
     return tuple(found)
+
+
+def _for(prompt: str, suite: Suite, names: Sequence[str], what: str) -> list[str]:
+    """The drafts or answers that these constitutions recorded for a prompt."""
+    return [
+        getattr(t, what) for name in names for t in suite.transcripts(name) if t.prompt == prompt
+    ]
+
+
+def rivals(constitution: str, suite: Suite) -> list[str]:
+    """The constitutions whose signatures oppose this one's on the most dimensions."""
+    own = suite.signature(constitution)
+    opposed = {
+        name: sum(own[d].sign * e.sign < 0 for d, e in suite.signature(name).items() if d in own)
+        for name in sorted(suite.constitutions)
+        if name != constitution
+    }
+    most = max(opposed.values(), default=0)
+    return [name for name, count in opposed.items() if count == most]
 
 
 def _pick(choices: Sequence[str], name: str) -> str:

@@ -139,7 +139,5 @@ def _loss(
     if preference is None:
         return batch_loss(training.model, batch, lesson.base) * tokens
     share = tokens, len(batch) / sum(map(len, group))
-    beta, weight = preference.beta, preference.weight
-    return preference_loss(
-        training.model, batch, lesson.base, lesson.reference, beta, weight, share
-    )
+    reference, beta = lesson.reference, preference.beta
+    return preference_loss(training.model, batch, lesson.base, reference, beta, share)
