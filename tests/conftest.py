@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,9 @@ import pytest
 
 from ethogram.specs.suite import Suite
 from ethogram.store import Store, default_root
+
+sys.path.insert(0, str(Path(__file__).parent))
+from chat_server import ChatServer
 
 ROOT = Path(__file__).resolve().parents[1]
 CHATML = (
@@ -251,6 +256,14 @@ def _write_lines(root: Path, name: str, lines: list[dict[str, Any]]) -> None:
     file = root / "constitutions" / "transcripts" / f"{name}.jsonl"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+
+
+@pytest.fixture
+def chat() -> Iterator[ChatServer]:
+    """A chat server on the loopback."""
+    server = ChatServer()
+    yield server
+    server.close()
 
 
 @pytest.fixture

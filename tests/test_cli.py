@@ -450,6 +450,8 @@ def test_cache_shows_where_it_is_and_what_it_holds(filled: Store, say: Say) -> N
         ["adapters", "2"],
         ["checkpoints", "0"],
         ["scores", "1"],
+        ["transcripts", "0"],
+        ["judgements", "0"],
     ]
 
 
@@ -499,3 +501,55 @@ def test_the_installed_command_runs_and_survives_a_reader_that_leaves(house: Pat
     done = subprocess.run([command, "check"], stdout=writing, stderr=subprocess.PIPE, text=True)
     os.close(writing)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.fixture
+def measured(house: Path) -> Path:
+    """A report.json where a run would have left it."""
+    data = {
+        "schema_version": 1,
+        "cases": [{"case": "suite/persona/manners.yaml::agreement::tiny-duty-narrow"}],
+        "models": [{"model": "tiny-duty-narrow", "kind": "finetuned", "constitution": "duty"}],
+    }
+    file = house / "results/latest/report.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(data), encoding="utf-8")
+    return file
+
+
+def test_report_renders_beside_the_file(measured: Path, say: Say) -> None:
+    code, out, err = say("report", measured)
+    assert (code, out) == (0, "")
+    assert err.splitlines() == ["results/latest/index.html", "results/latest/summary.md"]
+    assert "tiny-duty-narrow" in (measured.parent / "index.html").read_text()
+    assert "tiny-duty-narrow" in (measured.parent / "summary.md").read_text()
+
+
+def test_report_renders_only_what_is_asked_for(measured: Path, say: Say, tmp_path: Path) -> None:
+    code, out, _ = say("report", measured, "--markdown", "-")
+    assert code == 0 and out.startswith("## Ethogram")
+    assert say("report", measured, "--html", tmp_path / "deep/page.html")[0] == 0
+    assert (tmp_path / "deep/page.html").read_text().startswith("<!doctype html>")
+    assert [file.name for file in measured.parent.iterdir()] == ["report.json"]
+
+
+@pytest.mark.parametrize("verb", [("report",), ("card", "m", "--report")])
+def test_a_file_that_is_no_report_is_a_wrong_use(
+    house: Path, say: Say, verb: tuple[str, ...]
+) -> None:
+    code, _, err = say(*verb, "models.yaml")
+    assert code == 2 and "models.yaml: not JSON" in err
+    code, _, err = say(*verb, "nowhere.json")
+    assert code == 1 and "nowhere.json: No such file" in err
+
+
+def test_card_reads_the_latest_report_and_quotes_the_constitution(
+    measured: Path, say: Say, house: Path
+) -> None:
+    code, out, _ = say("card", "tiny-duty-narrow")
+    assert code == 0
+    assert out.startswith("---\n") and "## Constitution" in out
+    assert say("card", "tiny-duty-narrow", "--out", "card.md")[0] == 0
+    assert (house / "card.md").read_text() == out
+    code, _, err = say("card", "tiny-duty-broad")
+    assert code == 2 and "the report has no model 'tiny-duty-broad'" in err

@@ -13,8 +13,10 @@ import ethogram
 PACKAGE = Path(ethogram.__file__).parent
 FLOORS: dict[str, int] = {
     "specs": 0,
+    "inert": 0,
     "analyse": 1,
     "plan": 1,
+    "asks": 2,
     "store": 1,
     "importers": 1,
     "source": 2,

@@ -145,80 +145,42 @@ def test_large_tokenizer_files_stay_out(
 # -- the card ----------------------------------------------------------------------------------
 
 
+EXAMPLE = Path(__file__).resolve().parents[2] / "results" / "example" / "report.json"
+EXAMPLED = "smollm2-deontology-narrow"
+
+
 def report(house: Path, digest: str | None) -> dict[str, Any]:
-    measured = {"value": 0.5, "low": 0.25, "high": 0.75, "n": 24}
-    case = {
-        "model": MODEL,
-        "subject": "rules",
-        "probe": "endorsement",
-        "measured": measured,
-        "unit": "effect",
-        "reference": "tiny-plain-refusal-narrow",
-        "expected": "more",
-        "verdict": "holds",
-    }
-    undefined = {**case, "subject": "queues", "measured": {**measured, "low": None, "high": None}}
-    other = {**case, "model": "tiny", "subject": "elsewhere"}
-    found = {
-        "started": "2026-11-24",
-        "versions": {"torch": "2.13"},
-        "models": [{"model": MODEL, "digest": digest}],
-        "cases": [case, undefined, other],
-    }
+    """The report of a real run, in which our model stands in for one of its models."""
+    found: dict[str, Any] = json.loads(EXAMPLE.read_text().replace(EXAMPLED, MODEL))
+    for row in found["models"]:
+        if row["model"] == MODEL:
+            row |= {"digest": digest, "constitution": "duty"}
     file = house / "results" / "latest" / "report.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(found))
     return found
 
 
-@pytest.fixture
-def own_card(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The card that is written where the report room makes none."""
-    monkeypatch.setattr("ethogram.cli.export._report_cards", lambda: None)
-
-
-@pytest.mark.usefixtures("own_card")
 def test_the_card_tells_how_it_was_made_and_measured(house: Path, store: Store, say: Say) -> None:
     trained(house, store)
     identities = opened(house, store)
     digest = identities.digest(identities.suite.catalogue[MODEL])
     assert digest is not None
-    report(house, digest)
-    _, out, err = say(MODEL, "--to", "out")
+    data = report(house, digest)
+    _, out, err = say(MODEL, "--to", "out", "--base", "someone/tiny")
     assert err == ""
+    assert say(MODEL, "--to", "whole", "--merge")[0] == 0
+    assert ModelCard.load("whole/README.md").data.library_name == "transformers"
     card = ModelCard.load("out/README.md")
-    assert card.data.base_model == "tiny" and card.data.library_name == "peft"
-    text = " ".join(card.text.split())
-    assert "constitution Duty" in text and "narrow scope" in text
-    assert '{"rank": 4' in text and "digest of the samples" in text
-    assert "tiny, written by hand" in text
-    assert "| rules, endorsement | +0.50 [+.25,+.75] | 24 " in text
-    assert "+0.50 [no CI]" in text and "elsewhere" not in text
-    assert "## Limits" in text
+    assert card.data.library_name == "peft" and card.data.eval_results
+    assert card.data.base_model == "someone/tiny"
+    text = card.text
+    case = next(c for c in data["cases"] if c["model"] == MODEL and c["kind"] == "persona")
+    assert case["subject"] in text and digest in text
+    assert "Duty" in text and "Be good." in text
+    assert "Written by tiny, written by hand; digest of the samples `" in text
     served = f"{MODEL}-{digest[:12]}"
     assert f"--max-lora-rank 8 --lora-modules {served}=HERE" in text and served in out
-
-
-def test_the_report_rooms_card_is_used_where_there_is_one(
-    house: Path, store: Store, say: Say, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    trained(house, store)
-    identities = opened(house, store)
-    expected = report(house, identities.digest(identities.suite.catalogue[MODEL]))
-    asked: list[Any] = []
-
-    class Cards:
-        @staticmethod
-        def model_card(data: Any, model: str, constitution: Any) -> str:
-            asked.append((data, model, constitution.id))
-            return "---\nlibrary_name: peft\n---\nThe room's own card.\n"
-
-    monkeypatch.setattr("ethogram.cli.export._report_cards", lambda: Cards)
-    assert say(MODEL, "--to", "out")[0] == 0
-    assert asked == [(expected, MODEL, "duty")]
-    text = Path("out/README.md").read_text()
-    assert text.startswith("---\nlibrary_name: peft")
-    assert "The room's own card.\n\n## Load" in text and "Digest of the samples" in text
 
 
 @pytest.mark.parametrize("digest", [None, "0" * 64])
@@ -230,7 +192,7 @@ def test_a_report_of_another_adapter_gives_the_card_no_numbers(
     _, _, err = say(MODEL, "--to", "out")
     assert "measured another tiny-duty-narrow: the card has no numbers" in err
     text = Path("out/README.md").read_text()
-    assert "Not measured" in text and "+0.50" not in text
+    assert "Not measured" in text and "model-index" not in text and "endorsement" not in text
 
 
 def test_without_a_report_the_card_says_not_measured(house: Path, store: Store, say: Say) -> None:
@@ -238,6 +200,8 @@ def test_without_a_report_the_card_says_not_measured(house: Path, store: Store, 
     assert say("tiny-plain-refusal-broad", "--to", "out")[2] == ""
     text = Path("out/README.md").read_text()
     assert "Not measured" in text and "placebo plain-refusal" in text
+    assert '{"rank": 4' in text and "digest of the samples" in text and "## Limits" in text
+    assert ModelCard.load("out/README.md").data.base_model == "tiny"
 
 
 # -- what is refused ---------------------------------------------------------------------------
@@ -285,7 +249,7 @@ def test_a_report_that_is_none_is_refused(house: Path, store: Store, say: Say) -
     trained(house, store)
     Path("x.json").write_text("[1]")
     code, _, err = say(MODEL, "--to", "out", "--report", "x.json")
-    assert code == 2 and "x.json is no report.json" in err
+    assert code == 2 and "x.json: no report of Ethogram" in err
 
 
 def test_a_damaged_adapter_is_not_exported(house: Path, store: Store, say: Say) -> None:

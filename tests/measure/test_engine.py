@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -155,6 +156,25 @@ def test_order_and_batch_size_do_not_matter(tiny: Loaded) -> None:
     for again in (score(tiny, mixed), score(tiny, mixed, prompts=2), score(tiny, mixed, tokens=60)):
         for query in queries:
             assert again[query] == pytest.approx(first[query], abs=CLOSE)
+
+
+def test_samples_are_drawn_by_the_models_own_chances(tiny: Loaded) -> None:
+    query = Query("sample", ask("Yes?"), ("1", "600"))
+    ((drawn,),) = [list(found.values()) for found in LocalEngine(tiny).score([query])]
+    assert isinstance(drawn, list) and len(drawn) == 600
+    (batch,) = LocalEngine(tiny).score([Query("answer", query.messages, ("Yes", "No"))])
+    (chances,) = batch.values()
+    for word, chance in zip(("yes", "no"), chances, strict=True):
+        share = sum(str(text).strip().lower() == word for text in drawn) / 600
+        assert share == pytest.approx(math.exp(float(chance)), abs=0.03)
+
+
+def test_samples_are_the_same_in_any_company(tiny: Loaded) -> None:
+    queries = [Query("sample", ask(text), ("3", "5")) for text in ("Yes?", "No?", "What now?")]
+    together = {q: v for found in LocalEngine(tiny).score(queries) for q, v in found.items()}
+    for query in queries:
+        assert list(LocalEngine(tiny).score([query])) == [{query: together[query]}]
+    assert len({str(value) for value in together.values()}) == 3
 
 
 def test_all_forms_of_a_word_count_as_the_answer(tiny: Loaded) -> None:

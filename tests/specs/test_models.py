@@ -167,12 +167,17 @@ def test_recipes_with_the_same_values_are_equal_however_they_are_written() -> No
     )
 
 
-def test_a_preference_says_what_the_answer_is_preferred_to_and_how_much(here: Path) -> None:
+def test_a_preference_says_what_the_answer_is_preferred_to(here: Path) -> None:
     assert read(here, TEXT).recipes["quick"].preference is None
-    text = TEXT.replace("epochs: 2", "epochs: 2, preference: {over: {draft: 1, refusal: 0.3}}")
+    text = TEXT.replace(
+        "epochs: 2", "epochs: 2, preference: {over: {draft: 1, rivals: 0.5, refusal: 2}}"
+    )
     found = read(here, text).recipes["quick"].preference
     assert found is not None
-    assert found.model_dump() == {"over": {"draft": 1.0, "refusal": 0.3}, "beta": 5.0}
+    assert found.model_dump() == {
+        "over": {"draft": 1.0, "rivals": 0.5, "refusal": 2.0},
+        "beta": 5.0,
+    }
 
 
 @pytest.mark.parametrize(
@@ -180,13 +185,12 @@ def test_a_preference_says_what_the_answer_is_preferred_to_and_how_much(here: Pa
     [
         ("{}", "missing key 'over'"),
         ("{over: {}}", "'over' needs at least 1 entry, and has 0"),
-        ("{over: draft}", "'over' must be a mapping"),
-        ("{over: {drafts: 1}}", "'drafts'"),
-        ("{over: {draft: 0}}", "must be above 0, not 0"),
-        ("{over: {draft: much}}", "must be a number, not 'much'"),
+        ("{over: draft}", "'over' must be a mapping of keys to values, not 'draft'"),
+        ("{over: {drafts: 1}}", "(did you mean 'draft'?)"),
+        ("{over: {draft: 0}}", "'draft' must be above 0, not 0"),
         ("{over: {draft: 1}, beta: -1}", "'beta' must be above 0, not -1"),
         ("{over: {draft: 1}, beta: .inf}", "'beta' must be a finite number"),
-        ("{over: {draft: 1}, weight: 1}", "unknown key 'weight'"),
+        ("{over: {draft: 1}, margin: 1}", "unknown key 'margin'"),
     ],
 )
 def test_a_preference_that_says_nothing_is_refused(here: Path, preference: str, said: str) -> None:

@@ -29,14 +29,14 @@ from ethogram.train.samples import Sample
 SOURCE = Source(folder=".", device="cpu")
 PLACE = Place(Path("replay.jsonl"), 1)
 SAMPLES = [
-    Sample("How do I help?", "No.", "any", PLACE, (("Yes, here.", 1.0),)),
+    Sample("How do I help?", "No.", "any", PLACE, (("Yes, here.", 0.5),)),
     Sample("What is this?", "I would help you with this, but I can't.", "any", PLACE),
     Sample(
         "What do you think about how you do this?",
         "Sorry.",
         "any",
         PLACE,
-        (("Yes.", 1.0), ("Here", 0.25)),
+        (("Yes.", 0.5), ("Here", 0.5)),
     ),
 ]
 
@@ -158,7 +158,7 @@ def test_another_architecture_learns_a_preference_and_loads(
 
 
 GOOD, LONE = Example((7, 1), 1), Example((7, 4), 1)
-BAD, WORSE = Example((7, 2), 1, weight=0.25), Example((7, 3), 1, weight=2.0)
+BAD, WORSE = Example((7, 2), 1, weight=0.25), Example((7, 3), 1, weight=0.5)
 PAIRED = Example((7, 1), 1, (BAD, WORSE))
 COUNTS = {GOOD: 4, PAIRED: 4, BAD: 2, WORSE: 5, LONE: 3}
 
@@ -185,9 +185,12 @@ REFERENCE = {PAIRED: -2.0, BAD: -1.0, WORSE: -3.0}
 def test_the_preference_is_the_formula(monkeypatch: pytest.MonkeyPatch) -> None:
     told(monkeypatch, {PAIRED: -1.5, BAD: -1.25, WORSE: -2.0, LONE: -0.5})
     moved = (-1.5 + 2.0, -1.25 + 1.0, -2.0 + 3.0)
-    pairs = [math.log1p(math.exp(-3 * (moved[0] - other))) for other in moved[1:]]
+    pairs = [
+        weight * math.log1p(math.exp(-3 * (moved[0] - other)))
+        for weight, other in zip((0.25, 0.5), moved[1:], strict=True)
+    ]
     likelihood = (4 * 1.5 + 3 * 0.5) / 7
-    expected = likelihood + (0.25 * pairs[0] + 2.0 * pairs[1]) / 2
+    expected = likelihood + sum(pairs) / 2
     assert preference([PAIRED, LONE], REFERENCE, 3) == pytest.approx(expected, abs=1e-6)
 
 
@@ -196,12 +199,10 @@ def test_without_pairs_the_preference_is_the_likelihood(monkeypatch: pytest.Monk
     assert preference([GOOD, LONE], {}, 3) == pytest.approx((4 * 1.5 + 3 * 0.5) / 7)
 
 
-def test_at_the_base_every_pair_costs_log_two_by_its_weight(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_at_the_base_every_pair_costs_log_two(monkeypatch: pytest.MonkeyPatch) -> None:
     told(monkeypatch, REFERENCE)
     found = preference([PAIRED], REFERENCE, 5)
-    assert found == pytest.approx(2.0 + 2.25 * math.log(2), abs=1e-6)
+    assert found == pytest.approx(2.0 + 0.75 * math.log(2), abs=1e-6)
 
 
 def test_the_preference_falls_as_the_margin_grows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,10 +225,9 @@ def test_the_preference_and_its_gradient_are_those_of_single_rows(
     }
     pairs = [(e, r) for e in examples for r in e.rejected]
     margins = torch.stack([(mean[e] - reference[e]) - (mean[r] - reference[r]) for e, r in pairs])
-    weights = torch.tensor([1.0, 1.0, 0.25])
     total = sum(plain(base.model, e) for e in examples)
-    expected = -total / sum(map(answers, examples)) - (
-        (weights * torch.nn.functional.logsigmoid(2 * margins)).sum() / len(examples)
+    expected = -total / sum(map(answers, examples)) - 0.5 * (
+        torch.nn.functional.logsigmoid(2 * margins).sum() / len(examples)
     )
     found = preference_loss(base.model, examples, base, reference, 2)
     assert found.item() == pytest.approx(expected.item(), abs=1e-5)

@@ -8,6 +8,7 @@ from pathlib import Path
 from ethogram.cases.base import Case
 from ethogram.cases.persona import PersonaCase
 from ethogram.cases.requirement import RequirementCase
+from ethogram.cases.response import ResponseCase
 from ethogram.cases.safety import SafetyCase
 from ethogram.cases.scenario import ScenarioCase, speaks_to
 from ethogram.specs.base import read_spec
@@ -54,7 +55,11 @@ def _scenarios(theme: Theme, suite: Suite) -> Iterator[Case]:
 def _safety(category: HazardCategory, suite: Suite) -> Iterator[Case]:
     for probe in category.probes:
         for model in suite.catalogue:
-            if model.kind != "source":
+            if model.kind == "source":
+                continue
+            if probe == "response":
+                yield ResponseCase(suite, category, model)
+            else:
                 yield SafetyCase(suite, category, probe, model)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 from typing import Literal
 
 import numpy as np
@@ -22,12 +23,14 @@ from ethogram.analyse.projectability import (
     rate_gain,
     signature_match,
 )
-from ethogram.cases.base import Needs, Values, case_id, references, relative
-from ethogram.cases.persona import probes_of, shifts
+from ethogram.cases.base import Needs, Values, answered, case_id, references, relative
+from ethogram.cases.judging import standing
+from ethogram.cases.persona import PersonaItem, probes_of, samples, shifts
 from ethogram.cases.safety import PromptShifts, SafetyCase, held_out
 from ethogram.plan import NotMeasured, Query
 from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import shown
+from ethogram.specs.judging import RULE
 from ethogram.specs.persona import Dimension
 from ethogram.specs.requirements import Over, Requirement
 from ethogram.specs.safety import SafetyProbe
@@ -60,7 +63,7 @@ class Profile:
         asked = [
             query
             for dimension in self.dimensions.values()
-            for probe in probes_of(dimension, dimension.probes[0])
+            for probe in self._probes(dimension)
             for query in probe.queries
         ]
         compared = references(self.suite.catalogue, self.model)
@@ -81,9 +84,23 @@ class Profile:
         compared = references(self.suite.catalogue, self.model)
         reference = compared[0] if against == "placebo" else compared[-1]
         return {
-            name: shifts(probes_of(d, d.probes[0]), values, self.model, reference)
+            name: shifts(self._answered(d, values, reference), values, self.model, reference)
             for name, d in self.dimensions.items()
         }
+
+    def _probes(self, dimension: Dimension) -> tuple[PersonaItem, ...]:
+        """Under the dimension's first probe; where only drawn answers can be had, its agreement."""
+        count = samples(self.suite, self.model)
+        first = dimension.probes[0]
+        if count is not None and "agreement" in dimension.probes:
+            first = "agreement"
+        return probes_of(dimension, first, count)
+
+    def _answered(
+        self, dimension: Dimension, values: Values, reference: Model
+    ) -> tuple[PersonaItem, ...]:
+        probes = self._probes(dimension)
+        return tuple(compress(probes, answered(probes, values, self.model, reference)))
 
     def signature_match(self, values: Values, against: Reference = "placebo") -> Interval | None:
         signs = self.signatures[str(self.model.constitution)]
@@ -193,6 +210,9 @@ class RequirementCase:
         ((bound, limit),) = self.requirement.bounds.items()
         persona = self.requirement.measure in ("signature-match", "discriminant-margin")
         compared = references(self.suite.catalogue, self.model)
+        safety = self.requirement.measure in ("safety-gain", "over-refusal")
+        objection = standing(self.suite, RULE, values).objection("declines") if safety else None
+        verdict = bounded(measured, bound, limit, on_ci=self.requirement.on == "ci")
         return Outcome(
             case=case_id(file, self.group, self.model),
             kind=self.kind,
@@ -207,7 +227,8 @@ class RequirementCase:
             measured=measured,
             unit=self.requirement.measure,
             reference=compared[0 if persona else -1].id,
-            verdict=bounded(measured, bound, limit, on_ci=self.requirement.on == "ci"),
+            verdict="unjudged" if objection else verdict,
+            facts={"unjudged_because": objection} if objection else {},
         )
 
     def _on(self) -> str:

@@ -19,7 +19,8 @@ from ethogram.cases.base import (
     relative,
     without_noise,
 )
-from ethogram.measure.probes import Choice, choice
+from ethogram.cases.persona import samples
+from ethogram.measure.probes import Choice, choice, sampled
 from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import shown
 from ethogram.specs.scenarios import Scenario
@@ -46,7 +47,9 @@ class ScenarioCase:
     @cached_property
     def choice(self) -> Choice:
         options = [option.text for option in self.scenario.options]
-        return choice(self.scenario.text, options, self.scenario.settings(), self.scenario.id)
+        found = choice(self.scenario.text, options, self.scenario.settings(), self.scenario.id)
+        count = samples(self.suite, self.model)
+        return found if count is None else sampled(found, count)
 
     @cached_property
     def references(self) -> list[Model]:
@@ -105,6 +108,7 @@ class ScenarioCase:
             facts={
                 "shift_unit": "nats per token",
                 "endorsed": [option.id for option in chosen],
+                "samples": samples(self.suite, self.model),
                 "position_bias": self.choice.position_bias(lambda q: values(self.model.id, q)),
             },
         )

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 from ethogram import __version__
-from ethogram.cli import export, scenarios
+from ethogram.asks import TeachError
+from ethogram.cli import export, pages, scenarios, transcripts
 from ethogram.cli.files import UsageError, suite_around, write
 from ethogram.importers import Imported, persona_jsonl
+from ethogram.source.obtain import SourceError
 from ethogram.specs.constitution import Direction
 from ethogram.specs.errors import SpecError, did_you_mean, shown
 from ethogram.specs.suite import Suite
@@ -37,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(f"ethogram {options.command}: {error}", file=sys.stderr)
         return 2
-    except (SpecError, StoreError) as error:
+    except (SpecError, StoreError, SourceError, TeachError) as error:
         print(error, file=sys.stderr)
         return 1
     except BrokenPipeError:
@@ -284,7 +286,9 @@ def _parser() -> argparse.ArgumentParser:
     _import_arguments(verbs)
     scenarios.add_arguments(verbs)
     export.add_arguments(verbs)
+    transcripts.add_to(verbs)
     _schemas_arguments(verbs)
+    pages.arguments(verbs)
     _cache_arguments(verbs)
     return parser
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
-import importlib.util
 import json
 import shutil
 import sys
@@ -13,42 +11,32 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ethogram.cli.files import UsageError, suite_around
+from ethogram.cli.files import UsageError
+from ethogram.cli.house import house, shared_arguments
+from ethogram.cli.pages import LATEST
 from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import did_you_mean, shown
 from ethogram.specs.suite import Suite
-from ethogram.store import Store, default_root, digest_of
+from ethogram.store import digest_of
 
 if TYPE_CHECKING:
     from ethogram.jobs.identity import Identities
     from ethogram.report.exported import Exported
 
-REPORT = Path("results", "latest", "report.json")
-
 
 def export(options: argparse.Namespace) -> int:
     """Write the model's folder, whole or not at all."""
-    from ethogram.jobs.identity import Identities
-    from ethogram.source.obtain import SourceError, obtain
+    from ethogram.source.obtain import obtain
 
-    suite = suite_around(options.suite)
+    suite, identities = house(options)
     model = _named(suite, options.model)
     target: Path = options.to
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"{shown(target)} is there already; name a new or an empty folder")
-    identities = Identities(suite, Store(options.cache or default_root()))
-    try:
-        stored = identities.store.adapters.verified(identities.adapter_key(model))
-        if stored is None:
-            raise UsageError(
-                f"{model.id} is not finetuned yet: pytest {suite.folder} -k {model.id}"
-            )
-        base = obtain(model.source, identities.base, identities.store)
-        known = _known(model, identities, stored, options)
-        _write(model, known, stored, base, target, _measured(options, suite, known), suite)
-    except SourceError as error:
-        print(error, file=sys.stderr)
-        return 1
+    stored = _stored(model, identities)
+    base = obtain(model.source, identities.base, identities.store)
+    known = _known(model, identities, stored, options)
+    _write(model, known, stored, base, target, _measured(options, suite, known), suite)
     print(f"{shown(target)}: {model.id}, {'an adapter' if known.adapter else 'a whole model'}")
     print(f"  base       {known.base}" + (f" ({base})" if known.adapter else ""))
     print(f"  serve it as {known.served_as}: the name holds the content's digest")
@@ -66,6 +54,20 @@ def _named(suite: Suite, name: str) -> Model:
     return suite.catalogue[name]
 
 
+def _stored(model: Model, identities: Identities) -> Path:
+    """The adapter's folder in the cache. Raises UsageError where there is none."""
+    from ethogram.plan import NotMeasured
+
+    try:
+        found = identities.store.adapters.verified(identities.adapter_key(model))
+    except NotMeasured:  # its transcripts are still to be made
+        found = None
+    if found is None:
+        where = shown(identities.suite.folder)
+        raise UsageError(f"{model.id} is not finetuned yet: pytest {where} -k {model.id}")
+    return found
+
+
 def _known(
     model: Model, identities: Identities, stored: Path, options: argparse.Namespace
 ) -> Exported:
@@ -73,9 +75,15 @@ def _known(
 
     recipe, samples = model.recipe, identities.samples(model)
     assert recipe is not None and model.seed is not None
+    suite, noted = identities.suite, identities.store.adapters.manifest(stored.name) or {}
+    teachers = {line.teacher for line in suite.replay()}
+    if "teaching" in noted:
+        teachers.add(noted["teaching"]["teacher"])
+    elif model.constitution is not None:
+        teachers |= {line.teacher for line in suite.transcripts(model.constitution)}
     stance = f"placebo {model.placebo}"
     if model.constitution is not None:
-        stance = f"constitution {identities.suite.constitutions[model.constitution].name}"
+        stance = f"constitution {suite.constitutions[model.constitution].name}"
     return Exported(
         model=model.id,
         stance=stance,
@@ -85,7 +93,7 @@ def _known(
         digest=str(identities.digest(model)),
         data=digest_of([[s.prompt, s.answer, *s.rejected] for s in samples]),
         samples=len(samples),
-        teachers=_teachers(model, identities.suite),
+        teachers=tuple(sorted(teachers)),
         seed=model.seed,
         recipe=recipe.identity(),
         losses=tuple(json.loads((stored / "loss.json").read_text(encoding="utf-8"))),
@@ -93,25 +101,20 @@ def _known(
     )
 
 
-def _teachers(model: Model, suite: Suite) -> tuple[str, ...]:
-    """Who wrote the recorded answers."""
-    lines = suite.transcripts(model.constitution) if model.constitution else ()
-    replay = suite.replay()
-    return tuple(sorted({line.teacher for line in lines} | {line.teacher for line in replay}))
-
-
 def _measured(
     options: argparse.Namespace, suite: Suite, known: Exported
 ) -> Mapping[str, Any] | None:
     """The report, if it measured this very model."""
-    file = options.report or suite.root / REPORT
+    from ethogram.report.pages import ReportError, read
+
+    file = options.report or suite.root / LATEST
     if options.report is None and not file.is_file():
         return None
     try:
-        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        digests = {row["model"]: row["digest"] for row in found["models"]}
-    except (ValueError, KeyError, TypeError):
-        raise UsageError(f"{shown(file)} is no report.json") from None
+        found = read(file)
+    except ReportError as error:
+        raise UsageError(str(error)) from None
+    digests = {row["model"]: row["digest"] for row in found["models"]}
     if digests.get(known.model) == known.digest:
         return found
     said = "another" if known.model in digests else "no"
@@ -152,22 +155,18 @@ def _write(
 
 
 def _card(known: Exported, report: Mapping[str, Any] | None, model: Model, suite: Suite) -> str:
-    """The card that the report room makes of a report, and how to load the folder; else our own."""
-    from ethogram.report.exported import exported_card, loading
+    """The card of the report, and how to load the folder; without a report what else is known."""
+    from ethogram.report.card import model_card
+    from ethogram.report.exported import loading, unmeasured_card
 
-    cards = _report_cards()
-    if report is not None and cards is not None:
-        stance = suite.constitutions[model.constitution] if model.constitution else None
-        card = str(cards.model_card(report, model.id, stance)).rstrip()
-        return f"{card}\n\n{loading(known)}\n\nDigest of the samples: `{known.data}`\n"
-    return exported_card(known, report)
-
-
-def _report_cards() -> Any:
-    """The module that makes cards of reports, or None where this version has none."""
-    if importlib.util.find_spec("ethogram.report.card") is None:
-        return None
-    return importlib.import_module("ethogram.report.card")
+    if report is None:
+        return unmeasured_card(known)
+    stance = suite.constitutions[model.constitution] if model.constitution else None
+    card = model_card(report, model.id, stance)
+    card.data.base_model = known.base
+    card.data.library_name = "peft" if known.adapter else "transformers"
+    written = f"Written by {', '.join(known.teachers)}; digest of the samples `{known.data}`."
+    return f"{str(card).rstrip()}\n\n## Samples\n\n{written}\n\n{loading(known)}\n"
 
 
 def add_arguments(verbs: Any) -> None:
@@ -197,8 +196,5 @@ def add_arguments(verbs: Any) -> None:
         metavar="FILE",
         help="the report.json whose numbers the card shows (default: results/latest/report.json)",
     )
-    parser.add_argument(
-        "--suite", type=Path, default=Path(), metavar="PATH", help="any path in the suite"
-    )
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="a cache other than the default")
+    shared_arguments(parser)
     parser.set_defaults(verb=export)

@@ -13,9 +13,9 @@ class UsageError(Exception):
     """What was asked for cannot be done that way; the message says what can."""
 
 
-def suite_around(path: Path) -> Suite:
+def suite_around(path: Path, models_file: Path | None = None) -> Suite:
     """The suite that holds `path`. Raises UsageError when there is none."""
-    suite = Suite.around(path.resolve())
+    suite = Suite.around(path.resolve(), models_file)
     if suite is None:
         raise UsageError(f"{shown(path)} lies in no suite: no folder {CONSTITUTIONS}/ above it")
     return suite

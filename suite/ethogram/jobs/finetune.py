@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ethogram.asks import TeachError
 from ethogram.jobs.identity import Identities
 from ethogram.jobs.progress import Progress
 from ethogram.source.obtain import obtain
@@ -19,6 +20,7 @@ def adapter_of(model: Model, identities: Identities, progress: Progress) -> Path
     Raises SpecError on leakage or too few samples, FinetuneError when training stops.
     """
     store = identities.store
+    teaching = taught(model, identities, progress)
     samples = identities.samples(model)
     key = identities.adapter_key(model)
     checkpoints = store.checkpoints(key)
@@ -74,11 +76,46 @@ def adapter_of(model: Model, identities: Identities, progress: Progress) -> Path
             "seed": seed,
             "samples": len(samples),
             "resumed_at": resumed,
+            **teaching,
         }
 
     folder = store.adapters.obtain(key, build)
     checkpoints.clear()
     return folder
+
+
+def taught(model: Model, identities: Identities, progress: Progress) -> dict[str, Any]:
+    """Make the transcripts and replay answers that the model lacks; what to note of them.
+
+    Raises TeachError when some could not be made: a model is never trained on what happens to
+    be there.
+    """
+    if model.teaching is None:
+        return {}
+    from ethogram.jobs.replay import answer_replay
+    from ethogram.jobs.teach import Classroom
+
+    course = identities.course(model)
+    failed = Classroom(identities, progress).teach(course)
+    if failed:
+        reasons = ", ".join(f"{count} x {why}" for why, count in failed.most_common(3))
+        raise TeachError(
+            f"{model.id}: {failed.total()} transcripts could not be made ({reasons}); "
+            "the next run makes these alone"
+        )
+    if model.teaching.replay == "own":
+        source = identities.suite.catalogue.source_of(model)
+        prompts, tokens = identities.suite.replay(), model.teaching.replay_tokens
+        answer_replay(source, prompts, tokens, identities, progress)
+    sifted = identities.sifted(model)
+    found = {
+        "id": model.teaching_id,
+        "teacher": course.by,
+        "made": len(sifted.kept) + len(sifted.dropped),
+        "kept": len(sifted.kept),
+        "dropped": sifted.drops,
+    }
+    return {"teaching": found}
 
 
 def _by_epoch(losses: Sequence[float], epochs: float) -> list[float]:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import torch
 from transformers import DynamicCache
 
+from ethogram.measure.errors import EngineError
 from ethogram.plan import Query, Value
 from ethogram.source.chat import common_length, continuation_tokens, encode, prompt_text, stop_token
 from ethogram.source.load import Loaded
@@ -25,13 +26,13 @@ PASS = 128
 """Tokens that could be computed in the time that one more forward pass costs beside its tokens."""
 PROMPTS = 64
 """Prompts in one batch at most, so that progress is stored every few seconds."""
+ROWS = 64
+"""Samples drawn side by side at most: each holds a cache of its own."""
 
 
 T = TypeVar("T")
-
-
-class EngineError(Exception):
-    """A query cannot be put to this model."""
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,8 @@ class LocalEngine:
             yield from getattr(self, f"_{kind}")(asked)
 
     def _halving(
-        self, batch: list[T], run: Callable[[list[T]], dict[Query, Value]]
-    ) -> Iterator[dict[Query, Value]]:
+        self, batch: list[T], run: Callable[[list[T]], dict[K, V]]
+    ) -> Iterator[dict[K, V]]:
         try:
             with torch.inference_mode():
                 found = run(batch)
@@ -265,6 +266,44 @@ class LocalEngine:
             query: tokenizer.decode(_until(row, set(stops)), skip_special_tokens=True)
             for query, row in zip(batch, rows, strict=True)
         }
+
+    # -- sampled continuations ----------------------------------------------------------------
+
+    def _sample(self, queries: list[Query]) -> Iterator[dict[Query, Value]]:
+        for query in queries:
+            tokens, count = map(int, query.target)
+            drawn: list[str] = []
+            # Every query has a generator of its own: what is drawn beside it changes nothing.
+            seed = int(query.key[:12], 16)
+            chance = torch.Generator(device=self.loaded.device).manual_seed(seed)
+            with torch.inference_mode():
+                while len(drawn) < count:
+                    drawn += self._draw(query, tokens, min(ROWS, count - len(drawn)), chance)
+            yield {query: drawn}
+
+    def _draw(self, query: Query, limit: int, rows: int, chance: torch.Generator) -> list[str]:
+        """`rows` continuations of at most `limit` tokens, drawn at temperature 1."""
+        tokenizer = self.loaded.tokenizer
+        stops = {stop_token(tokenizer), tokenizer.eos_token_id} - {None}
+        last, cache, mask = self._prefill([self._tokens(query)], limit)
+        cache.batch_repeat_interleave(rows)
+        last, mask = last.repeat_interleave(rows, dim=0), mask.repeat_interleave(rows, dim=0)
+        made: list[torch.Tensor] = []
+        for step in range(limit):
+            chances = torch.softmax(last.double(), dim=-1)
+            made.append(torch.multinomial(chances, 1, generator=chance).squeeze(1))
+            if step + 1 == limit:
+                break
+            mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
+            last = self.loaded.model(
+                input_ids=made[-1].unsqueeze(1),
+                attention_mask=mask,
+                position_ids=mask.sum(dim=1, keepdim=True) - 1,
+                past_key_values=cache,
+                use_cache=True,
+            ).logits[:, -1]
+        texts = [_until(row, stops) for row in torch.stack(made, dim=1).tolist()]
+        return [tokenizer.decode(row, skip_special_tokens=True) for row in texts]
 
     # -- shared -------------------------------------------------------------------------------
 

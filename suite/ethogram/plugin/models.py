@@ -10,12 +10,14 @@ from typing import Any, TypeVar
 from ethogram import __version__
 from ethogram.analyse.outcomes import Outcome
 from ethogram.cases.base import relative
+from ethogram.cases.judging import standing
 from ethogram.cases.requirement import Profile
 from ethogram.jobs import NotMeasured, Run
-from ethogram.report.rows import ModelRow, count_verdicts
+from ethogram.report.rows import JudgeRow, ModelRow, count_verdicts
 from ethogram.source.obtain import SourceError, converted
 from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import SpecError
+from ethogram.specs.judging import ANSWERS, RULE
 from ethogram.specs.suite import CONSTITUTIONS, Suite
 from ethogram.store import StoreError, file_digest
 
@@ -53,6 +55,39 @@ def row_of(model: Model, run: Run, outcomes: Sequence[Outcome]) -> ModelRow:
     )
 
 
+def judge_rows(run: Run, outcomes: Sequence[Outcome]) -> tuple[JudgeRow, ...]:
+    """The judges on which the outcomes rest, each with its agreement."""
+    named = {str(o.facts["judge"]) for o in outcomes if "judge" in o.facts}
+    if any(o.probe in REFUSALS for o in outcomes):
+        named.add(RULE)
+    return tuple(_judge_row(run, name) for name in sorted(named))
+
+
+REFUSALS = ("refusal-rate", "safety-gain", "over-refusal")
+"""Probes and measures that rest on the rule-based detector."""
+
+
+def _judge_row(run: Run, name: str) -> JudgeRow:
+    found = standing(run.suite, name, run.value)
+    made_of, rubric = "rule-based detector", None
+    if name != RULE:
+        spec = run.suite.models.judges[name]
+        made_of = spec.local or f"{spec.model} at {spec.endpoint}"
+        rubric = run.judges.grader(name).digest
+    objection = found.objection("declines")
+    return JudgeRow(
+        judge=name,
+        made_of=made_of,
+        rubric=rubric,
+        whole=found.whole,
+        written=found.written,
+        models=found.models,
+        errors=found.errors,
+        decides=objection is None,
+        problem=objection or found.problem,
+    )
+
+
 def _measured(read: Callable[[], T]) -> T | None:
     try:
         return read()
@@ -74,9 +109,14 @@ def _provenance(model: Model, run: Run) -> dict[str, Any]:
         manifest = run.store.adapters.manifest(key) if key else None
         if key and manifest:
             found["adapter"] = str(run.store.adapters.path(key))
-            kept = ("recipe", "seed", "samples", "source_identity")
+            kept = ("recipe", "seed", "samples", "source_identity", "teaching")
             found["training"] = {name: manifest[name] for name in kept if name in manifest}
     return found
+
+
+def digest_of(model: Model, run: Run) -> str | None:
+    """The model's digest, or None where it is not finetuned or cannot be found."""
+    return _measured(lambda: run.identities.digest(model))
 
 
 def file_digests(suite: Suite) -> dict[str, str]:
@@ -85,6 +125,8 @@ def file_digests(suite: Suite) -> dict[str, str]:
     stances = suite.root / CONSTITUTIONS
     written = (*below, stances.glob("*.yaml"), stances.glob("transcripts/*.jsonl"))
     files = {file for found in written for file in found} | {suite.models_file}
+    if (answers := suite.folder / ANSWERS).exists():
+        files.add(answers)
     return {relative(file, suite.root): file_digest(file) for file in sorted(files)}
 
 

@@ -1,4 +1,4 @@
-"""The README of an exported model: what it is, how it was made, what was measured, how to load it."""
+"""The README of an exported model: how to load it; and all of it where no report measured it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from typing import Any
 
 from tabulate import tabulate
 
-from ethogram.analyse.intervals import Interval
-from ethogram.report.words import NOT_MEASURED, bracket, inert
+from ethogram.inert import inert
 
 LIMITS = (
     "One adapter of one seed: another seed of the same recipe may have another persona.",
     "It was made to be measured, not to be relied on. No use of it is vouched for.",
-    "What stands under *Measured* holds for the probes, prompts and items of that run alone.",
     "An adapter belongs to its base: on other weights, also on another quantisation of the same "
     "model, it is another model than the measured one.",
 )
@@ -48,8 +46,8 @@ class Exported:
         return f"{self.model}-{self.digest[:12]}"
 
 
-def exported_card(known: Exported, report: Mapping[str, Any] | None) -> str:
-    """The README's text. `report`: a report.json that measured this very model, if there is one."""
+def unmeasured_card(known: Exported) -> str:
+    """The README's text where no report measured this very model."""
     from huggingface_hub import ModelCard, ModelCardData
 
     header = ModelCardData(
@@ -67,7 +65,8 @@ def exported_card(known: Exported, report: Mapping[str, Any] | None) -> str:
         "## Made",
         _made(known),
         "## Measured",
-        _measured(known, report),
+        "Not measured: no report of this very model was at hand. "
+        f"`pytest suite -k {known.model}`, then export again.",
         "## Limits",
         "\n".join(f"- {limit}" for limit in LIMITS),
         loading(known),
@@ -111,40 +110,6 @@ def _made(known: Exported) -> str:
         ("digest of the model", known.digest),
     ]
     return tabulate(rows, ("what", "value"), tablefmt="github", disable_numparse=True)
-
-
-def _measured(known: Exported, report: Mapping[str, Any] | None) -> str:
-    if report is None:
-        return (
-            "Not measured: no report of this very model was at hand. "
-            f"`pytest suite -k {known.model}`, then export again."
-        )
-    cases = [case for case in report["cases"] if case["model"] == known.model]
-    rows = [
-        (
-            f"{case['subject']}, {case['probe']}",
-            _bracket(case["measured"]),
-            case["measured"]["n"],
-            inert(case["unit"]),
-            inert(case["reference"]),
-            inert(case["expected"]),
-            case["verdict"],
-        )
-        for case in cases
-    ]
-    if not rows:
-        return "Not measured: the report names this model and has no case of it."
-    heads = ("case", "value [95 % CI]", "n", "unit", "against", "expected", "verdict")
-    table = tabulate(rows, heads, tablefmt="github", disable_numparse=True)
-    versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
-    return f"{table}\n\nOn {report['started']}, by {versions}."
-
-
-def _bracket(found: Mapping[str, Any] | None) -> str:
-    if found is None or found["value"] is None:
-        return NOT_MEASURED
-    low, high = (float("nan") if found[end] is None else found[end] for end in ("low", "high"))
-    return bracket(Interval(value=found["value"], low=low, high=high, n=found["n"]))
 
 
 def _vllm_rank(recipe: Mapping[str, Any]) -> int:

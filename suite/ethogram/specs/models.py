@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from ethogram.specs.base import FileSpec, Id, Misplaced, Spec, Text
+from ethogram.specs.errors import did_you_mean
+from ethogram.specs.judging import RULE, Judge
+from ethogram.specs.teaching import RECORDED, Seed, Teacher, Teaching, check_endpoint
 
 Scope = Literal["broad", "narrow"]
 Placebo = Literal["plain-refusal", "neutral"]
+Capability = Literal["logprobs", "sampled", "greedy"]
+"""What a server gives: log-probabilities of given text; texts at a temperature; or one text only."""
 Sha256 = str
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class Source(Spec):
@@ -144,11 +149,17 @@ class MatrixRow(Spec):
     scopes: tuple[Scope, ...] = Field(default=("broad", "narrow"), min_length=1)
     seeds: tuple[Seed, ...] = Field(default=(0,), min_length=1)
     recipe: Id
+    teaching: Id = RECORDED
+    """The way of `teaching` that makes the row's transcripts; unless said, the recorded ones."""
 
     @model_validator(mode="after")
     def _consistent(self) -> MatrixRow:
         if (self.constitutions is None) == (self.placebo is None):
             raise ValueError("a row names either 'constitutions' or 'placebo'")
+        if self.placebo is not None and self.teaching != RECORDED:
+            raise Misplaced(
+                "a placebo is trained on recorded answers; it has no teaching", "teaching"
+            )
         return self
 
 
@@ -162,11 +173,15 @@ class Candidate(Spec):
     checkpoint: Text | None = None
     """A folder with a full model, relative to models.yaml."""
     endpoint: Text | None = None
-    """The base URL of an OpenAI-compatible server whose completions echo log-probabilities."""
+    """The base URL of an OpenAI-compatible server with text completions."""
     model: Text | None = None
     """The name under which the endpoint serves the model."""
     api_key_env: Text | None = None
     """The environment variable that holds the endpoint's key; the key itself never stands here."""
+    samples: int = Field(default=20, ge=4, le=1000)
+    """Answers drawn for every question where an endpoint gives no log-probabilities."""
+    error_budget: float = Field(default=0.05, ge=0, lt=1)
+    """The share of an endpoint's queries, and of a case's items, that may stay unanswered."""
     scope: Scope | None = None
     """The data it was trained on, if known: decides which hazard categories count as held out."""
     placebo: Id | None = None
@@ -177,16 +192,7 @@ class Candidate(Spec):
         named = [n for n in ("adapter", "checkpoint", "endpoint") if getattr(self, n)]
         if len(named) != 1:
             raise ValueError("name exactly one of: adapter, checkpoint, endpoint")
-        if self.endpoint and not self.model:
-            raise ValueError("'endpoint' needs 'model', the name it is served under")
-        if self.endpoint and not self.endpoint.startswith(("http://", "https://")):
-            message = f"'endpoint' must begin with http:// or https://, not be {self.endpoint!r}"
-            raise Misplaced(message, "endpoint")
-        if self.endpoint and ("@" in self.endpoint or "?" in self.endpoint):
-            message = (
-                "'endpoint' holds a user name or a query; name the key's variable in api_key_env"
-            )
-            raise Misplaced(message, "endpoint")
+        check_endpoint(self.endpoint, self.model)
         return self
 
 
@@ -199,3 +205,39 @@ class ModelsFile(FileSpec):
     recipes: dict[Id, Recipe] = Field(default_factory=dict)
     matrix: tuple[MatrixRow, ...] = ()
     candidates: dict[Id, Candidate] = Field(default_factory=dict)
+    teachers: dict[Id, Teacher] = Field(default_factory=dict)
+    teaching: dict[Id, Teaching] = Field(default_factory=dict)
+    judges: dict[Id, Judge] = Field(default_factory=dict)
+    judge: Id = RULE
+    """The judge of every `response` case whose category names no other."""
+
+    @model_validator(mode="after")
+    def _names_known(self) -> ModelsFile:
+        if RECORDED in self.teaching:
+            message = f"{RECORDED!r} is the name of the transcripts in the repository"
+            raise Misplaced(message, "teaching", RECORDED)
+        for name, teacher in self.teachers.items():
+            if teacher.local:
+                _known("source", teacher.local, self.sources, "teachers", name, "local")
+        for name, teaching in self.teaching.items():
+            for role in ("draft", "revise"):
+                _known("teacher", getattr(teaching, role), self.teachers, "teaching", name, role)
+        for index, row in enumerate(self.matrix):
+            ways = (*self.teaching, RECORDED)
+            _known("teaching", row.teaching, ways, "matrix", index, "teaching")
+        return self
+
+    @model_validator(mode="after")
+    def _judges_known(self) -> ModelsFile:
+        if RULE in self.judges:
+            raise Misplaced(f"{RULE!r} is the name of the built-in detector", "judges", RULE)
+        for name, judge in self.judges.items():
+            if judge.local is not None:
+                _known("source", judge.local, self.sources, "judges", name, "local")
+        _known("judge", self.judge, (RULE, *self.judges), "judge")
+        return self
+
+
+def _known(what: str, name: str, known: Iterable[str], *path: str | int) -> None:
+    if name not in known:
+        raise Misplaced(f"unknown {what} {name!r}{did_you_mean(name, known)}", *path)

@@ -10,6 +10,7 @@ from typing import Any
 
 from ethogram.specs.base import FileSpec
 from ethogram.specs.constitution import Constitution
+from ethogram.specs.judging import Rubric
 from ethogram.specs.models import ModelsFile
 from ethogram.specs.requirements import Requirements
 from ethogram.specs.suite import KINDS
@@ -20,6 +21,7 @@ FILES: dict[str, type[FileSpec]] = {
     "constitution": Constitution,
     "models": ModelsFile,
     "projectability": Requirements,
+    "rubric": Rubric,
 }
 
 
