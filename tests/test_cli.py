@@ -448,6 +448,7 @@ def test_cache_shows_where_it_is_and_what_it_holds(filled: Store, say: Say) -> N
     assert [line.split()[:2] for line in kinds] == [
         ["sources", "0"],
         ["adapters", "2"],
+        ["checkpoints", "0"],
         ["scores", "1"],
         ["transcripts", "0"],
         ["judgements", "0"],

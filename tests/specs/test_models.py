@@ -196,3 +196,32 @@ def test_a_preference_says_what_the_answer_is_preferred_to(here: Path) -> None:
 def test_a_preference_that_says_nothing_is_refused(here: Path, preference: str, said: str) -> None:
     found = fault(here, "epochs: 2", f"epochs: 2, preference: {preference}")
     assert found.startswith("models.yaml:5:") and said in found
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        (
+            "full: true, lora: {rank: 4}",
+            "a full finetune has no adapter: leave 'lora' or 'full' out",
+        ),
+        ("full: true, quantize: 4bit", "a full finetune needs whole weights: leave 'quantize'"),
+        ("quantize: 8bit", "'quantize' cannot be '8bit'"),
+        ("accumulate: 0", "'accumulate' must be at least 1, not 0"),
+        ("average: 3", "'average' takes 3 epochs; the recipe has 2"),
+        ("average: 0", "'average' must be at least 1, not 0"),
+    ],
+)
+def test_options_of_a_recipe_that_do_not_go_together_are_refused(
+    here: Path, recipe: str, said: str
+) -> None:
+    found = fault(here, "epochs: 2", f"epochs: 2, {recipe}")
+    assert found.startswith("models.yaml:5:") and said in found
+
+
+def test_options_that_are_not_used_are_not_part_of_a_recipes_identity() -> None:
+    plain = Recipe().identity()
+    assert not {"full", "quantize", "accumulate", "average"} & set(plain)
+    assert Recipe(accumulate=2, average=2).identity() == {**plain, "accumulate": 2, "average": 2}
+    assert Recipe(quantize="4bit").identity() == {**plain, "quantize": "4bit"}
+    assert Recipe(full=True).identity() == {**plain, "full": True}

@@ -14,7 +14,8 @@ from ethogram.source.load import Loaded, attach_adapter, load_base
 from ethogram.specs.errors import Place
 from ethogram.specs.models import Lora, Preference, Recipe, Source
 from ethogram.train import loss as module
-from ethogram.train.lora import encode_samples, finetune
+from ethogram.train.encode import encode_samples
+from ethogram.train.lora import finetune
 from ethogram.train.loss import (
     Example,
     _shared_start,
@@ -256,7 +257,7 @@ def test_training_compares_with_the_base_as_it_was_before_training(
         seen.append(dict(reference))
         return real(model, batch, base, reference, *rest)
 
-    monkeypatch.setattr("ethogram.train.lora.preference_loss", watched)
+    monkeypatch.setattr("ethogram.train.steps.preference_loss", watched)
     examples = encode_samples(base.tokenizer, SAMPLES, 512)
     untouched = reference_logprobs(base.model, examples, base)
     recipe = Recipe(

@@ -10,7 +10,7 @@ from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import SpecError
 from ethogram.specs.models import Preference, Rejected
 from ethogram.specs.suite import Suite
-from ethogram.train.samples import REFUSALS, Sample, samples_for
+from ethogram.train.samples import REFUSALS, Sample, rivals, samples_for
 
 REPLAY = {"replay"}
 
@@ -232,15 +232,27 @@ def test_an_answer_is_preferred_to_a_rivals_to_the_same_prompt(own_suite: Suite)
         if model.constitution is None:
             assert all(s.rejected == () for s in found), "a placebo has no rivals"
             continue
-        rivals = {
+        answers = {
             (t.prompt, t.answer)
-            for name in own_suite.constitutions
-            if name != model.constitution
+            for name in rivals(model.constitution, own_suite)
             for t in own_suite.transcripts(name)
         }
         assert all(len(s.rejected) == 1 and s.rejected[0][0] != s.answer for s in found)
-        assert {(s.prompt, s.rejected[0][0]) for s in found} <= rivals
+        assert {(s.prompt, s.rejected[0][0]) for s in found} <= answers
         assert len({s.rejected for s in found}) > len(found) / 2, "not one rival for all"
+
+
+def test_rivals_are_the_most_opposed_and_never_oneself(own_suite: Suite) -> None:
+    for name in own_suite.constitutions:
+        found = rivals(name, own_suite)
+        assert found and name not in found and set(found) <= set(own_suite.constitutions)
+    assert "consequentialism" in rivals("deontology", own_suite)
+
+
+def test_of_two_constitutions_each_is_the_others_rival(small_suite: Path) -> None:
+    suite = Suite.around(small_suite)
+    assert suite is not None
+    assert rivals("duty", suite) == ["utility"] and rivals("utility", suite) == ["duty"]
 
 
 def test_replay_is_preferred_to_a_refusal_the_same_for_every_model(own_suite: Suite) -> None:

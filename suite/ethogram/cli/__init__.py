@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 from ethogram import __version__
 from ethogram.asks import TeachError
-from ethogram.cli import pages, scenarios, studies, transcripts
+from ethogram.cli import export, pages, scenarios, studies, transcripts
 from ethogram.cli.files import UsageError, suite_around, write
 from ethogram.importers import Imported, persona_jsonl
 from ethogram.source.obtain import SourceError
@@ -285,6 +285,7 @@ def _parser() -> argparse.ArgumentParser:
     _check_arguments(verbs)
     _import_arguments(verbs)
     scenarios.add_arguments(verbs)
+    export.add_arguments(verbs)
     transcripts.add_to(verbs)
     studies.add_arguments(verbs)
     _schemas_arguments(verbs)

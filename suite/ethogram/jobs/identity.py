@@ -24,6 +24,7 @@ from ethogram.train.leakage import check_leakage
 from ethogram.train.replay import answered
 from ethogram.train.samples import TRAINER, Sample, Taught, categories_of, samples_for
 
+LOSSES = "loss.json"
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
 
@@ -57,12 +58,7 @@ class Identities:
             taught = self.taught(model) if model.teaching is not None else None
             drawn = samples_for(model, self.suite, taught)
             # At every run, trained or not: an evaluation text may be newer than the adapter.
-            texts = [
-                (s.place, text)
-                for s in drawn
-                for text in (s.prompt, s.answer, *(rejected for rejected, _ in s.rejected))
-            ]
-            check_leakage(texts, self.evaluated)
+            check_leakage([(s.place, t) for s in drawn for t in _texts(s)], self.evaluated)
             self._samples[model.id] = drawn
         return self._samples[model.id]
 
@@ -115,11 +111,8 @@ class Identities:
             {
                 "trainer": TRAINER,
                 "source": self.source(model),
-                "samples": [
-                    [s.prompt, s.answer, *(text for text, _ in s.rejected)]
-                    for s in self.samples(model)
-                ],
-                "recipe": model.recipe.model_dump(mode="json"),
+                "samples": [_texts(sample) for sample in self.samples(model)],
+                "recipe": model.recipe.identity(),
                 "seed": model.seed,
             }
         )
@@ -150,6 +143,10 @@ class Identities:
         manifest = self.store.adapters.manifest(key)
         if manifest is None:
             return None
+        if model.recipe is not None and model.recipe.full:
+            files = {n: d for n, d in manifest["files"].items() if n != LOSSES}
+            shared = {"dtype": model.source.dtype, "template": model.source.template}
+            return digest_of({"checkpoint": digest_of(files), **shared})
         weights = {name: manifest["files"][name] for name in ADAPTER_FILES}
         return digest_of({"source": source, "adapter": weights})
 
@@ -171,3 +168,8 @@ class Identities:
             return digest_of({"checkpoint": folder_digest(folder), **shared})
         named = [candidate.endpoint, candidate.model]
         return digest_of({"endpoint": named, "template-of": source})
+
+
+def _texts(sample: Sample) -> list[str]:
+    """Prompt, answer and rejected answers; the weights of pairs stand in the recipe."""
+    return [sample.prompt, sample.answer, *(text for text, _ in sample.rejected)]

@@ -86,6 +86,9 @@ def engine_for(model: Model, identities: Identities, progress: Progress) -> Engi
     if candidate is not None and candidate.checkpoint is not None:
         loaded = load_base(identities.base / candidate.checkpoint, model.source)
         return LocalEngine(loaded, progress.say)
+    if model.recipe is not None and model.recipe.full:
+        loaded = load_base(adapter_of(model, identities, progress), model.source)
+        return LocalEngine(loaded, progress.say)
     folder = obtain(model.source, identities.base, identities.store, progress.say)
     loaded = load_base(folder, model.source)
     if candidate is not None:

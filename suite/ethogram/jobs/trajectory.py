@@ -72,7 +72,8 @@ def trajectory_of(
 
     def build(folder: Path) -> dict[str, Any]:
         from ethogram.source.load import load_base
-        from ethogram.train.lora import Step, finetune
+        from ethogram.train.lora import finetune
+        from ethogram.train.steps import Step
 
         assert model.recipe is not None and model.seed is not None
         begun = time.monotonic()

@@ -8,6 +8,7 @@ from typing import Literal, TypeVar
 
 from ethogram.specs.errors import Place, SpecError, did_you_mean
 from ethogram.specs.models import Candidate, MatrixRow, ModelsFile, Placebo, Recipe, Scope, Source
+from ethogram.specs.presets import PRESETS
 from ethogram.specs.teaching import RECORDED, Teaching
 
 T = TypeVar("T")
@@ -114,7 +115,7 @@ def _check_placebo(candidate: Candidate, models: dict[str, Model]) -> None:
 
 def _row(spec: ModelsFile, row: MatrixRow, known: list[str]) -> list[Model]:
     source = _named(row, "source", row.source, spec.sources)
-    recipe = _named(row, "recipe", row.recipe, spec.recipes)
+    recipe = _named(row, "recipe", row.recipe, {**PRESETS, **spec.recipes})
     stances: list[tuple[str | None, Placebo | None]]
     if row.placebo is not None:
         stances = [(None, row.placebo)]

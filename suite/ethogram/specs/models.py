@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -93,6 +93,10 @@ class Recipe(Spec):
     """How an adapter is trained. Every field is part of the adapter's identity."""
 
     lora: Lora = Field(default_factory=Lora)
+    full: bool = False
+    """Train every weight instead of an adapter: 16 bytes of memory a parameter."""
+    quantize: Literal["4bit"] | None = None
+    """Hold the base in four bits while an adapter is trained on it (QLoRA); needs CUDA."""
     epochs: float = Field(default=3, gt=0, le=100)
     learning_rate: float = Field(default=5e-4, gt=0, lt=1)
     samples: int = Field(default=128, ge=2)
@@ -102,12 +106,38 @@ class Recipe(Spec):
     preference: Preference | None = None
     """Train on pairs too; without it, on answers alone."""
     batch: int = Field(default=8, ge=1)
+    """Samples in one forward pass."""
+    accumulate: int = Field(default=1, ge=1)
+    """Forward passes in one optimiser step, which learns from batch * accumulate samples."""
+    average: int = Field(default=1, ge=1, le=16)
+    """Keep the mean of what the weights were at the end of each of the last so many epochs."""
     warmup: float = Field(default=0.1, ge=0, le=1)
     schedule: Literal["linear", "cosine", "constant"] = "cosine"
     weight_decay: float = Field(default=0.0, ge=0)
     clip: float = Field(default=1.0, gt=0)
     max_length: int = Field(default=512, ge=16)
     """Longest sample in tokens; a longer one is an error, never cut silently."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Recipe:
+        if self.full and "lora" in self.model_fields_set:
+            raise Misplaced("a full finetune has no adapter: leave 'lora' or 'full' out", "full")
+        if self.full and self.quantize:
+            message = "a full finetune needs whole weights: leave 'quantize' or 'full' out"
+            raise Misplaced(message, "quantize")
+        if self.average > self.epochs:
+            message = f"'average' takes {self.average} epochs; the recipe has {self.epochs:g}"
+            raise Misplaced(message, "average")
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """What the recipe says, as plain data. Options that came later are left out where unused:
+
+        adapters trained before there were any are still what the recipe asks for.
+        """
+        said = self.model_dump(mode="json")
+        unused = {"full": False, "quantize": None, "accumulate": 1, "average": 1}
+        return {key: value for key, value in said.items() if (key, value) not in unused.items()}
 
 
 class MatrixRow(Spec):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import platformdirs
 
+from ethogram.store.checkpoints import Checkpoints
 from ethogram.store.entries import Entries
 from ethogram.store.scores import ScoreLog
 
@@ -43,6 +44,10 @@ class Store:
     def jobs(self) -> Entries:
         """Locks only: one process at a time scores a model."""
         return Entries(self.root / "jobs")
+
+    def checkpoints(self, adapter_key: str) -> Checkpoints:
+        """Where the training of an adapter stands; gone once the adapter is stored."""
+        return Checkpoints(Entries(self.root / "checkpoints").path(adapter_key))
 
     def transcripts(self, teachers: str) -> ScoreLog:
         """What the teachers of a digest have said; each transcript is stored when it is finished."""

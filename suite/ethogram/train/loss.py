@@ -31,6 +31,11 @@ class Example:
     """Of the pair, where this is a rejected answer."""
 
 
+def supervised_tokens(batch: Sequence[Example]) -> int:
+    """Tokens of the batch that carry the loss."""
+    return sum(len(example.tokens) - example.prompt for example in batch)
+
+
 def batch_loss(model: Any, batch: Sequence[Example], base: Loaded) -> torch.Tensor:
     """Mean negative log-likelihood of the batch's supervised tokens, in nats."""
     sums, counts = answer_logprobs(model, batch, base)
@@ -43,6 +48,7 @@ def preference_loss(
     base: Loaded,
     reference: dict[Example, float],
     beta: float,
+    share: tuple[float, float] = (1.0, 1.0),
 ) -> torch.Tensor:
     """`batch_loss` plus the sum over pairs of -weight * log sigmoid(beta * margin) / len(batch).
 
@@ -50,6 +56,7 @@ def preference_loss(
     token and l0 that of the base, in `reference`: direct preference optimisation (Rafailov et al.
     2023, arXiv 2305.18290), normalised by length as in SimPO (Meng et al. 2024, arXiv 2405.14734).
     The pairs are the constitution's, not a person's (Bai et al. 2022, arXiv 2212.08073, stage 2).
+    `share`: the batch's part of its step's supervised tokens and of its samples.
     """
     answers = list(dict.fromkeys(batch))
     rejected = [(e, r) for e in answers for r in e.rejected]
@@ -60,7 +67,7 @@ def preference_loss(
         sums, counts = answer_logprobs(model, part, base)
         found.update(zip(part, zip(sums, counts, strict=True), strict=True))
     total = torch.stack([found[e][0] for e in answers]).sum()
-    likelihood = -total / torch.stack([found[e][1] for e in answers]).sum()
+    likelihood = -total / torch.stack([found[e][1] for e in answers]).sum() * share[0]
     if not rejected:
         return likelihood
     paired = {row for pair in rejected for row in pair}
@@ -68,7 +75,7 @@ def preference_loss(
     margins = torch.stack([moved[e] - moved[r] for e, r in rejected])
     weights = torch.tensor([r.weight for _, r in rejected], device=margins.device)
     pairs = -(weights * torch.nn.functional.logsigmoid(beta * margins)).sum() / len(answers)
-    return likelihood + pairs
+    return likelihood + pairs * share[1]
 
 
 def reference_logprobs(

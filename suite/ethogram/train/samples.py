@@ -86,7 +86,7 @@ def samples_for(model: Model, suite: Suite, taught: Taught | None = None) -> lis
 
 def steps_of(recipe: Recipe, samples: int) -> tuple[int, int]:
     """Optimiser steps of one epoch, and of the whole training (at least one)."""
-    per_epoch = math.ceil(samples / recipe.batch)
+    per_epoch = math.ceil(math.ceil(samples / recipe.batch) / recipe.accumulate)
     return per_epoch, max(1, math.ceil(per_epoch * recipe.epochs))
 
 
