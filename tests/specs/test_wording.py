@@ -88,7 +88,8 @@ def test_a_misspelt_key_in_a_mapping_below_a_name(here: Path) -> None:
 def test_a_key_like_no_other_is_told_the_known_ones(here: Path) -> None:
     assert faults(here, Dimension, DIMENSION, "items:", "xyz: 1\nitems:") == [
         "x.yaml:2:1: unknown key 'xyz' "
-        "(known: about, breaks, cites, items, probes, provenance, question, signature)"
+        "(known: about, breaks, cites, items, paraphrases, probes, provenance, "
+        "question, signature)"
     ]
 
 
