@@ -18,7 +18,7 @@ from transformers import DynamicCache
 from ethogram.measure.errors import EngineError
 from ethogram.plan import Query, Value
 from ethogram.source.chat import common_length, continuation_tokens, encode, prompt_text, stop_token
-from ethogram.source.load import Loaded
+from ethogram.source.load import Loaded, cached
 
 TOKENS = 2048
 """Tokens in one forward pass: enough to keep two cores busy, small enough for a laptop."""
@@ -152,8 +152,7 @@ class LocalEngine:
                 input_ids=targets[:, :-1],
                 attention_mask=seen,
                 position_ids=begin + torch.arange(width - 1, device=device),
-                past_key_values=cache,
-                use_cache=True,
+                **cached(self.loaded.model, cache),
             ).logits.float()
             picked = logits.gather(2, targets[:, 1:].unsqueeze(2)).squeeze(2)
             found[:, 1:] = picked - torch.logsumexp(logits, dim=-1)
@@ -179,7 +178,7 @@ class LocalEngine:
         mask = torch.ones((len(prompts), shared), dtype=torch.long, device=device)
         if shared:
             start = torch.tensor([prompts[0][:shared]], device=device)
-            model(input_ids=start, past_key_values=cache, use_cache=True, logits_to_keep=1)
+            model(input_ids=start, **cached(model, cache), logits_to_keep=1)
             cache.batch_repeat_interleave(len(prompts))
         rest, real = self._left_padded([tokens[shared:] for tokens in prompts])
         mask = torch.cat([mask, real], dim=1)
@@ -188,8 +187,7 @@ class LocalEngine:
             input_ids=rest,
             attention_mask=mask,
             position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
+            **cached(model, cache),
             logits_to_keep=1,
         ).logits[:, -1]
         return logits, cache, mask
@@ -258,8 +256,7 @@ class LocalEngine:
                 input_ids=made[-1].unsqueeze(1),
                 attention_mask=mask,
                 position_ids=mask.sum(dim=1, keepdim=True) - 1,
-                past_key_values=cache,
-                use_cache=True,
+                **cached(self.loaded.model, cache),
             ).logits[:, -1]
         rows = torch.stack(made, dim=1).tolist()
         return {
@@ -299,8 +296,7 @@ class LocalEngine:
                 input_ids=made[-1].unsqueeze(1),
                 attention_mask=mask,
                 position_ids=mask.sum(dim=1, keepdim=True) - 1,
-                past_key_values=cache,
-                use_cache=True,
+                **cached(self.loaded.model, cache),
             ).logits[:, -1]
         texts = [_until(row, stops) for row in torch.stack(made, dim=1).tolist()]
         return [tokenizer.decode(row, skip_special_tokens=True) for row in texts]

@@ -14,7 +14,7 @@ import torch
 from ethogram.asks import Ask, Said
 from ethogram.measure.engine import LocalEngine
 from ethogram.source.chat import encode, prompt_text, stop_token
-from ethogram.source.load import Loaded
+from ethogram.source.load import Loaded, cached
 from ethogram.specs.teaching import Sampling
 
 LIKELY = 512
@@ -70,8 +70,7 @@ class LocalAnswerer(LocalEngine):
                 input_ids=made[-1].unsqueeze(1),
                 attention_mask=mask,
                 position_ids=mask.sum(dim=1, keepdim=True) - 1,
-                past_key_values=cache,
-                use_cache=True,
+                **cached(self.loaded.model, cache),
             ).logits[:, -1]
         rows = torch.stack(made, dim=1).tolist()
         return {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import inspect
 import json
 import os
 import warnings
@@ -118,6 +119,18 @@ def _four_bits(source: Source) -> dict[str, Any]:
         bnb_4bit_compute_dtype=getattr(torch, source.dtype),
     )
     return {"quantization_config": config, "device_map": {"": str(device_of(source))}}
+
+
+def cached(model: Any, cache: Any) -> dict[str, Any]:
+    """The arguments that hand a key-value cache, or None, to the model's forward pass.
+
+    transformers calls it `cache` from 5.24 on and `past_key_values` before.
+    """
+    if cache is None:
+        return {"use_cache": False}
+    plain = model.get_base_model() if hasattr(model, "get_base_model") else model
+    named = "cache" in inspect.signature(type(plain).forward).parameters
+    return {"cache" if named else "past_key_values": cache, "use_cache": True}
 
 
 def attach_adapter(base: Loaded, folder: Path) -> Loaded:

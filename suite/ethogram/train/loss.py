@@ -14,7 +14,7 @@ import torch
 from transformers import DynamicCache
 
 from ethogram.source.chat import common_length
-from ethogram.source.load import Loaded
+from ethogram.source.load import Loaded, cached
 
 ROWS = 16
 """Rows in one forward pass that only reads."""
@@ -122,8 +122,7 @@ def answer_logprobs(
         input_ids=tokens.to(base.device),
         attention_mask=mask.to(base.device),
         position_ids=positions.to(base.device),
-        past_key_values=cache,
-        use_cache=cache is not None,
+        **cached(model, cache),
         logits_to_keep=kept + 1,
     ).logits[:, :-1]
     labels = labels.to(base.device)
@@ -142,6 +141,6 @@ def _shared_start(model: Any, batch: Sequence[Example], base: Loaded) -> tuple[A
         return None, 0
     cache = DynamicCache(config=model.config)
     start = torch.tensor([batch[0].tokens[:shared]], device=base.device)
-    model(input_ids=start, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    model(input_ids=start, **cached(model, cache), logits_to_keep=1)
     cache.batch_repeat_interleave(len(batch))
     return cache, shared
