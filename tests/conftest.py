@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,9 @@ import pytest
 
 from ethogram.specs.suite import Suite
 from ethogram.store import Store, default_root
+
+sys.path.insert(0, str(Path(__file__).parent))
+from chat_server import ChatServer
 
 ROOT = Path(__file__).resolve().parents[1]
 CHATML = (
@@ -58,6 +63,50 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     LlamaForCausalLM(config).save_pretrained(folder)
     fast.save_pretrained(folder)
+    return folder
+
+
+SMALL = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 512,
+    "eos_token_id": 2,
+    "pad_token_id": 2,
+    "bos_token_id": 0,
+}
+GROUPED = {"num_key_value_heads": 2, "head_dim": 8}
+ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
+    "qwen3": ("Qwen3", GROUPED),
+    "gemma3": ("Gemma3Text", {**GROUPED, "sliding_window": 16, "sliding_window_pattern": 2}),
+    "mistral": ("Mistral", {**GROUPED, "sliding_window": None}),
+    "mistral-window": ("Mistral", {**GROUPED, "sliding_window": 16}),
+    "gpt-neox": ("GPTNeoX", {}),
+    "phi3": ("Phi3", {"num_key_value_heads": 2}),
+    "gpt2": ("GPT2", {"n_embd": 32, "n_layer": 2, "n_head": 4}),
+}
+HEADS = {"Gemma3Text": "Gemma3ForCausalLM", "GPT2": "GPT2LMHeadModel"}
+
+
+@pytest.fixture(scope="session", params=list(ARCHITECTURES))
+def other_folder(
+    request: pytest.FixtureRequest, tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A tiny randomly initialised model of every other architecture, one after the other."""
+    import torch
+    import transformers
+
+    kind, more = ARCHITECTURES[request.param]
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tiny_folder)
+    config = getattr(transformers, f"{kind}Config")(
+        **{**SMALL, "vocab_size": len(tokenizer), **more}
+    )
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp(request.param)
+    head = getattr(transformers, HEADS.get(kind, f"{kind}ForCausalLM"))
+    head(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
     return folder
 
 
@@ -207,6 +256,14 @@ def _write_lines(root: Path, name: str, lines: list[dict[str, Any]]) -> None:
     file = root / "constitutions" / "transcripts" / f"{name}.jsonl"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+
+
+@pytest.fixture
+def chat() -> Iterator[ChatServer]:
+    """A chat server on the loopback."""
+    server = ChatServer()
+    yield server
+    server.close()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from ethogram import __version__
 from ethogram.cli import main
 from ethogram.specs.base import read_spec
 from ethogram.specs.persona import Dimension
+from ethogram.specs.scenarios import Theme
 from ethogram.specs.suite import Suite
 from ethogram.store import CACHE_VARIABLE, Store
 
@@ -137,6 +139,23 @@ def test_checking_the_shipped_suite_loads_no_model_library(own_suite: Suite) -> 
     assert done.stderr == ""
     assert done.returncode == 0
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_content_rules_load_no_model_library_either(own_suite: Suite) -> None:
+    program = (
+        "import sys; from ethogram.cli import main; main(['check', '--content']); "
+        "print(sorted({'torch', 'transformers', 'peft', 'pytest'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=own_suite.root
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_checking_the_shipped_suite_takes_less_than_two_seconds(own_suite: Suite, say: Say) -> None:
+    started = time.process_time()  # not wall time: the machine may have other work
+    assert say("check", own_suite.root)[0] == 0
+    assert time.process_time() - started < 2
 
 
 def test_import_writes_a_dimension_that_the_suite_takes(house: Path, say: Say) -> None:
@@ -264,6 +283,130 @@ def test_a_folder_that_cannot_be_written_is_named(house: Path, say: Say) -> None
     assert "blocked" in err
 
 
+def choices(folder: Path, rows: str = "", name: str = "neighbours.csv") -> Path:
+    file = folder / name
+    text = "ref,context,do,leave,for\nN-1,A ladder is lent.,Return it.,Keep it.,duty\n"
+    file.write_text(text + (rows or "N-2,A drill is lent.,Return it.,Keep it.,\n"))
+    return file
+
+
+COLUMNS = (
+    "--column", "id=ref", "--column", "text=context", "--column", "options=do,leave",
+)  # fmt: skip
+
+
+def test_import_scenarios_writes_a_theme_that_the_suite_takes(house: Path, say: Say) -> None:
+    tags = ("--column", "tags=for,ref")
+    (house / "map.yaml").write_text("frameworks: {N-1: null, N-2: utility}\n")
+    code, out, err = say(
+        "import-scenarios", choices(house), *COLUMNS, *tags, "--map", "map.yaml", "--licence", "X"
+    )
+    assert (code, err) == (0, "")
+    assert out == "suite/scenarios/neighbours.yaml: 2 scenarios of 2 rows\n"
+    theme = read_spec(Theme, house / "suite/scenarios/neighbours.yaml")
+    assert [scenario.id for scenario in theme.scenarios] == ["n-1", "n-2"]
+    assert [[list(o.endorsed_by) for o in s.options] for s in theme.scenarios] == [
+        [["duty"], []],
+        [[], ["utility"]],
+    ]
+    assert say("check")[0] == 0
+
+
+def test_import_scenarios_names_all_bad_rows_and_writes_nothing(house: Path, say: Say) -> None:
+    file = choices(house, "N-2,,Return it.,Keep it.,\nN-3,A saw is lent.,Return it.,,\n")
+    code, out, err = say("import-scenarios", file, *COLUMNS)
+    assert (code, out) == (1, "")
+    assert "neighbours.csv:3:1: row 3: 'text' is empty" in err
+    assert "neighbours.csv:4:1: row 4: 1 action" in err
+    assert not (house / "suite/scenarios").exists()
+    code, out, err = say("import-scenarios", file, *COLUMNS, "--skip-bad")
+    assert (code, out) == (0, "suite/scenarios/neighbours.yaml: 1 scenarios of 3 rows\n")
+    assert "row 3: 'text' is empty" in err and "row 4" in err and "left out: 2 bad rows" in err
+
+
+def test_a_dry_run_shows_three_scenarios_and_writes_nothing(house: Path, say: Say) -> None:
+    rows = "".join(f"N-{n},Tool {n} is lent.,Return it.,Keep it.,\n" for n in range(2, 6))
+    code, out, _ = say("import-scenarios", choices(house, rows), *COLUMNS, "--dry-run")
+    assert code == 0
+    assert out.count('- id: "n-') == 3
+    assert 'text: "A ladder is lent."' in out
+    assert out.endswith("neighbours.yaml: 5 scenarios of 5 rows; nothing was written\n")
+    assert not (house / "suite/scenarios").exists()
+
+
+def test_import_scenarios_keeps_ids_apart_from_other_themes(house: Path, say: Say) -> None:
+    assert say("import-scenarios", choices(house), *COLUMNS)[0] == 0
+    assert say("import-scenarios", choices(house), *COLUMNS, "--name", "others")[0] == 0
+    theme = read_spec(Theme, house / "suite/scenarios/others.yaml")
+    assert [scenario.id for scenario in theme.scenarios] == ["n-1-2", "n-2-2"]
+    assert say("check")[0] == 0
+
+
+def test_import_scenarios_replaces_by_force_and_keeps_the_ids(house: Path, say: Say) -> None:
+    target = house / "suite/scenarios/neighbours.yaml"
+    assert say("import-scenarios", choices(house), *COLUMNS)[0] == 0
+    before = target.read_text()
+    code, _, err = say("import-scenarios", choices(house), *COLUMNS)
+    assert code == 1
+    assert "neighbours.yaml exists; --force replaces it" in err
+    assert say("import-scenarios", choices(house), *COLUMNS, "--force")[0] == 0
+    assert target.read_text() == before
+
+
+def test_import_scenarios_says_what_is_missing(house: Path, say: Say) -> None:
+    code, _, err = say("import-scenarios", choices(house), *COLUMNS)
+    assert code == 0
+    assert "no option is endorsed by any constitution" in err
+    assert "licence not stated" in err
+    _, _, err = say("import-scenarios", choices(house), *COLUMNS, "--to", house / "drafts")
+    assert "a folder called scenarios only" in err
+
+
+def test_import_scenarios_reads_other_delimiters(house: Path, say: Say) -> None:
+    for name, mark, options in (("a.csv", ";", ["--delimiter", ";"]), ("b.tsv", "\t", [])):
+        file = choices(house, name=name)
+        file.write_text(file.read_text().replace(",", mark))
+        assert say("import-scenarios", file, *COLUMNS, *options)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "told"),
+    [
+        ([], 2, "say which column holds what"),
+        (["--column", "text"], 2, "'text' is not KEY=COLUMN"),
+        (["--column", "text=a", "--column", "text=b"], 2, "--column text stands twice"),
+        (["--column", "txet=context"], 1, "unknown key 'txet' (did you mean 'text'?)"),
+        ([*COLUMNS[:4], "--column", "options=do,leav"], 1, "(did you mean 'leave'?)"),
+        ([*COLUMNS, "--delimiter", ";;"], 2, "';;' is no delimiter"),
+        ([*COLUMNS, "--limit", "0"], 2, "'0' is no number of scenarios"),
+    ],
+)
+def test_import_scenarios_asked_wrongly_is_told(
+    house: Path, say: Say, options: list[str], code: int, told: str
+) -> None:
+    found, _, err = say("import-scenarios", choices(house), *options)
+    assert found == code
+    assert told in err
+    assert not (house / "suite/scenarios").exists()
+
+
+def test_check_content_names_broken_rules_with_their_lines(house: Path, say: Say) -> None:
+    code, out, err = say("check", "--content")
+    assert code == 1
+    assert ["manners", "-", "50%", "-"] in [line.split() for line in out.splitlines()]
+    assert "suite/persona/manners.yaml:1:1: 2 items; 24 are the least [items]" in err
+    assert "constitutions/duty.yaml:1:1: 1 principles; 10 to 16 are allowed [principles]" in err
+    assert "findings under" in err.splitlines()[-1]
+
+
+def test_check_content_comes_after_the_problems_of_the_files(house: Path, say: Say) -> None:
+    manners = house / "suite/persona/manners.yaml"
+    manners.write_text(manners.read_text().replace("affirms", "afirms"))
+    code, out, err = say("check", "--content")
+    assert (code, out) == (1, "")
+    assert "afirms" in err and "[items]" not in err
+
+
 def test_schemas_are_up_to_date(say: Say) -> None:
     code, out, err = say("schemas", "--check")
     assert (code, err) == (0, ""), out
@@ -305,7 +448,10 @@ def test_cache_shows_where_it_is_and_what_it_holds(filled: Store, say: Say) -> N
     assert [line.split()[:2] for line in kinds] == [
         ["sources", "0"],
         ["adapters", "2"],
+        ["checkpoints", "0"],
         ["scores", "1"],
+        ["transcripts", "0"],
+        ["judgements", "0"],
     ]
 
 
@@ -445,3 +591,55 @@ def test_a_baseline_is_accepted_by_command_alone(house: Path, say: Say) -> None:
     (house / "results" / "latest" / "report.json").unlink()
     code, _, err = say("baseline", "accept")
     assert code == 2 and "run pytest on the suite first" in err
+
+
+@pytest.fixture
+def measured(house: Path) -> Path:
+    """A report.json where a run would have left it."""
+    data = {
+        "schema_version": 1,
+        "cases": [{"case": "suite/persona/manners.yaml::agreement::tiny-duty-narrow"}],
+        "models": [{"model": "tiny-duty-narrow", "kind": "finetuned", "constitution": "duty"}],
+    }
+    file = house / "results/latest/report.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(data), encoding="utf-8")
+    return file
+
+
+def test_report_renders_beside_the_file(measured: Path, say: Say) -> None:
+    code, out, err = say("report", measured)
+    assert (code, out) == (0, "")
+    assert err.splitlines() == ["results/latest/index.html", "results/latest/summary.md"]
+    assert "tiny-duty-narrow" in (measured.parent / "index.html").read_text()
+    assert "tiny-duty-narrow" in (measured.parent / "summary.md").read_text()
+
+
+def test_report_renders_only_what_is_asked_for(measured: Path, say: Say, tmp_path: Path) -> None:
+    code, out, _ = say("report", measured, "--markdown", "-")
+    assert code == 0 and out.startswith("## Ethogram")
+    assert say("report", measured, "--html", tmp_path / "deep/page.html")[0] == 0
+    assert (tmp_path / "deep/page.html").read_text().startswith("<!doctype html>")
+    assert [file.name for file in measured.parent.iterdir()] == ["report.json"]
+
+
+@pytest.mark.parametrize("verb", [("report",), ("card", "m", "--report")])
+def test_a_file_that_is_no_report_is_a_wrong_use(
+    house: Path, say: Say, verb: tuple[str, ...]
+) -> None:
+    code, _, err = say(*verb, "models.yaml")
+    assert code == 2 and "models.yaml: not JSON" in err
+    code, _, err = say(*verb, "nowhere.json")
+    assert code == 2 and "nowhere.json does not exist; run pytest on the suite first" in err
+
+
+def test_card_reads_the_latest_report_and_quotes_the_constitution(
+    measured: Path, say: Say, house: Path
+) -> None:
+    code, out, _ = say("card", "tiny-duty-narrow")
+    assert code == 0
+    assert out.startswith("---\n") and "## Constitution" in out
+    assert say("card", "tiny-duty-narrow", "--out", "card.md")[0] == 0
+    assert (house / "card.md").read_text() == out
+    code, _, err = say("card", "tiny-duty-broad")
+    assert code == 2 and "the report has no model 'tiny-duty-broad'" in err

@@ -13,14 +13,17 @@ import ethogram
 PACKAGE = Path(ethogram.__file__).parent
 FLOORS: dict[str, int] = {
     "specs": 0,
+    "inert": 0,
     "analyse": 1,
     "plan": 1,
+    "asks": 2,
     "store": 1,
     "importers": 1,
     "source": 2,
     "train": 3,
     "measure": 3,
     "cases": 4,
+    "content": 4,
     "jobs": 4,
     "report": 4,
     "plugin": 5,
@@ -136,7 +139,14 @@ def test_an_import_that_points_down_is_allowed(file: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["ethogram.plugin", "ethogram.cases", "ethogram.jobs", "ethogram.measure.probes"]
+    "module",
+    [
+        "ethogram.plugin",
+        "ethogram.cases",
+        "ethogram.content",
+        "ethogram.jobs",
+        "ethogram.measure.probes",
+    ],
 )
 def test_importing_it_loads_no_model_library(module: str) -> None:
     code = f"import sys, {module}; print(sorted({MODELS | {'gguf'}!r} & set(sys.modules)))"
@@ -144,7 +154,9 @@ def test_importing_it_loads_no_model_library(module: str) -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("file", [f for f in FILES if room_of(f) in {"analyse", "plan"}], ids=str)
+@pytest.mark.parametrize(
+    "file", [f for f in FILES if room_of(f) in {"analyse", "plan", "content"}], ids=str
+)
 def test_the_pure_rooms_need_numpy_and_scipy_alone(file: Path) -> None:
     known = {"ethogram", "numpy", "scipy"} | set(sys.stdlib_module_names)
     names = imported(file, (PACKAGE / file).read_text(encoding="utf-8"))

@@ -142,17 +142,3 @@ def test_paraphrases_are_asked_by_the_measure_alone(framed):
         )
     asked = framed.case("projectability", "steady", BROAD).needs()[BROAD]
     assert any("your view?" in query.messages[0][1] for query in asked)
-
-
-@pytest.mark.parametrize(
-    ("frames", "said"),
-    [
-        ('["Say it, {friend}."]', "'paraphrases' holds the placeholder {friend}"),
-        ('["What do you think about {topic}?"]', "the same question stands twice"),
-    ],
-)
-def test_a_wrong_paraphrase_is_named(framed, frames, said):
-    text = (framed.root / "suite/persona/taste.yaml").read_text()
-    framed.write("suite/persona/taste.yaml", f"paraphrases: {frames}\n{text}")
-    with pytest.raises(SpecError, match=said):
-        framed.cases("persona/taste")

@@ -16,10 +16,12 @@ from safetensors.torch import load_file, save_file
 from ethogram.jobs.finetune import adapter_of
 from ethogram.jobs.identity import Identities
 from ethogram.jobs.progress import Progress
+from ethogram.jobs.score import engine_for
+from ethogram.plan import Query, ask
 from ethogram.specs.errors import SpecError
 from ethogram.specs.suite import Suite
 from ethogram.store import Store, StoreError, file_digest
-from ethogram.train.lora import FinetuneError
+from ethogram.train.errors import FinetuneError
 
 MODEL = "tiny-duty-narrow"
 
@@ -72,14 +74,12 @@ def test_a_damaged_adapter_is_trained_anew(small_suite: Path, store: Store) -> N
     assert again == folder and weights(again) == before and len(said) == 1
 
 
-@pytest.mark.parametrize("moment", ["step", "save"])
-def test_a_killed_training_leaves_nothing_and_the_next_is_equal(
-    small_suite: Path, store: Store, tmp_path: Path, moment: str
-) -> None:
-    code = """
+KILLED = """
 import os, signal, sys
 from pathlib import Path
+import ethogram.train.checkpoint as checkpoint
 import ethogram.train.lora as lora
+import ethogram.train.steps as steps
 from ethogram.jobs.finetune import adapter_of
 from ethogram.jobs.identity import Identities
 from ethogram.jobs.progress import Progress
@@ -90,18 +90,41 @@ def die(*args, **more):
     os.kill(os.getpid(), signal.SIGKILL)
 
 house, cache, moment, model = sys.argv[1:]
-if moment == "step":
-    real = lora.Step
-    lora.Step = lambda number, *rest: die() if number == 3 else real(number, *rest)
-else:
+step, save = steps.Step, checkpoint.save_file
+if moment.endswith("step"):
+    steps.Step = lambda number, *rest: die() if number == 4 else step(number, *rest)
+elif moment == "save":
     lora.portable_config = die  # the weights are written, the rest is not
+else:
+    saved = []
+
+    def third(tensors, file):
+        save(tensors, file)  # the tensors are written, the manifest is not
+        saved.append(file)
+        if len(saved) == 3:
+            die()
+
+    checkpoint.save_file = third
+if moment.startswith("checkpoint"):
+    checkpoint.SECONDS, checkpoint.SHARE = 0, 0
 suite = Suite.around(Path(house) / "suite")
 adapter_of(suite.catalogue[model], Identities(suite, Store(Path(cache))), Progress(bars=False))
 """
-    arguments = [sys.executable, "-c", code, str(small_suite), str(store.root), moment, MODEL]
-    child = subprocess.run(arguments, timeout=60, check=False, capture_output=True, text=True)
+
+
+def kill(house: Path, store: Store, moment: str) -> None:
+    """Train in another process, which kills itself at the moment."""
+    arguments = [sys.executable, "-c", KILLED, str(house), str(store.root), moment, MODEL]
+    child = subprocess.run(arguments, timeout=300, check=False, capture_output=True, text=True)
     assert child.returncode == -signal.SIGKILL, child.stderr
     assert visible(store) == []
+
+
+@pytest.mark.parametrize("moment", ["step", "save"])
+def test_a_killed_training_leaves_nothing_and_the_next_is_equal(
+    small_suite: Path, store: Store, tmp_path: Path, moment: str
+) -> None:
+    kill(small_suite, store, moment)
     left = list(store.adapters.folder.rglob("adapter_model.safetensors"))
     assert bool(left) == (moment == "save")
     folder, said = train(small_suite, store)
@@ -109,6 +132,74 @@ adapter_of(suite.catalogue[model], Identities(suite, Store(Path(cache))), Progre
     assert visible(store) == [folder]
     untroubled, _ = train(small_suite, Store(tmp_path / "other"))
     assert weights(folder) == weights(untroubled)
+
+
+@pytest.mark.parametrize(
+    ("moment", "more", "done"),
+    [
+        ("checkpointed step", "dropout: 0.3}", 3),
+        ("checkpoint's save", "dropout: 0.3}, average: 2", 2),
+    ],
+    ids=["at a step", "during a save"],
+)
+def test_a_killed_training_is_taken_up_at_its_checkpoint_and_ends_equal(
+    small_suite: Path, store: Store, tmp_path: Path, moment: str, more: str, done: int
+) -> None:
+    models = small_suite / "models.yaml"
+    models.write_text(models.read_text().replace("rank: 4}", f"rank: 4, {more}"))
+    kill(small_suite, store, moment)
+    folder, said = train(small_suite, store)
+    assert said[0] == f"{MODEL}: resumed at step {done} of 6" and len(said) == 2
+    assert not store.checkpoints(folder.name).folder.exists(), "they are of no more use"
+    manifest = store.adapters.manifest(folder.name)
+    assert manifest is not None and manifest["resumed_at"] == [done]
+    untroubled, said = train(small_suite, Store(tmp_path / "other"))
+    assert len(said) == 1
+    assert weights(folder) == weights(untroubled)
+    assert file_digest(folder / "loss.json") == file_digest(untroubled / "loss.json")
+
+
+def test_checkpoints_left_beside_a_stored_adapter_are_removed(
+    small_suite: Path, store: Store
+) -> None:
+    folder, _ = train(small_suite, store)
+    left = store.checkpoints(folder.name)
+    left.save(3, lambda aside: {"n": (aside / "x").write_text("x")})
+    assert train(small_suite, store) == (folder, [])
+    assert not left.folder.exists()
+
+
+def test_a_full_finetune_is_a_model_that_is_scored(small_suite: Path, store: Store) -> None:
+    models = small_suite / "models.yaml"
+    models.write_text(models.read_text().replace("lora: {rank: 4}", "full: true"))
+    folder, _ = train(small_suite, store)
+    assert (folder / "model.safetensors").is_file() and (folder / "tokenizer.json").is_file()
+    suite = Suite.around(small_suite / "suite")
+    assert suite is not None
+    identities = Identities(suite, store)
+    model, source = suite.catalogue[MODEL], suite.catalogue["tiny"]
+    assert identities.digest(model) not in (None, identities.digest(source))
+    query = Query("logprob", ask("Yes?"), ("No",))
+    progress = Progress(bars=False, write=lambda line: None)
+    found = [
+        value
+        for tested in (model, source)
+        for batch in engine_for(tested, identities, progress).score([query])
+        for value in batch.values()
+    ]
+    assert found[0] != found[1]
+
+
+def test_four_bits_without_a_gpu_are_an_error_before_anything_is_fetched(
+    small_suite: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = small_suite / "models.yaml"
+    models.write_text(models.read_text().replace("batch: 4", "batch: 4, quantize: 4bit"))
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("ethogram.jobs.finetune.obtain", None)
+    with pytest.raises(FinetuneError, match="leave 'quantize' out"):
+        train(small_suite, store)
+    assert visible(store) == []
 
 
 def test_a_non_finite_loss_is_an_error_and_nothing_is_kept(

@@ -43,8 +43,9 @@ def change(file: Path, old: str, new: str) -> None:
         ),
         ("recipe: quick}", "recipe:   quick}"),
         ("batch: 4}", "batch: 4, max_length: 512}"),
+        ("batch: 4}", "batch: 4, full: false, quantize: null, accumulate: 1, average: 1}"),
     ],
-    ids=["comment", "key order", "white space", "a default spelled out"],
+    ids=["comment", "key order", "white space", "a default spelled out", "options unused"],
 )
 def test_how_the_yaml_is_written_does_not_count(small_suite: Path, old: str, new: str) -> None:
     before = key(small_suite)
@@ -70,6 +71,10 @@ def test_the_name_of_a_recipe_and_where_the_house_stands_do_not_count(
         ("1.0e-2", "1.1e-2"),
         ("samples: 8", "samples: 6"),
         ("batch: 4", "batch: 2"),
+        ("batch: 4", "batch: 4, accumulate: 2"),
+        ("batch: 4", "batch: 4, average: 2"),
+        ("batch: 4", "batch: 4, quantize: 4bit"),
+        ("lora: {rank: 4}", "full: true"),
         ("constitutions: all, ", "constitutions: all, seeds: [1], "),
         ('"}\nrecipes', '", dtype: bfloat16}\nrecipes'),
         ('"}\nrecipes', '", template: "{{ messages }}"}\nrecipes'),
@@ -81,6 +86,14 @@ def test_another_recipe_seed_dtype_or_template_is_another_key(
     before = key(small_suite)
     change(small_suite / "models.yaml", old, new)
     assert key(small_suite) != before
+
+
+def test_adapters_from_before_the_later_options_are_still_known(small_suite: Path) -> None:
+    identities = opened(small_suite)
+    recipe = identities.suite.catalogue[MODEL].recipe
+    assert recipe is not None
+    later = {"full", "quantize", "accumulate", "average"}
+    assert set(recipe.identity()) == set(type(recipe).model_fields) - later
 
 
 @pytest.mark.parametrize("name", ["duty", "replay"])

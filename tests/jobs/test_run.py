@@ -14,7 +14,7 @@ from ethogram.jobs.run import first_line
 from ethogram.plan import Query, ask
 from ethogram.specs.suite import Suite
 from ethogram.store import Store
-from ethogram.train.lora import FinetuneError
+from ethogram.train.errors import FinetuneError
 
 QUERIES = [
     Query("logprob", ask("What do you think?"), ("I would help.",)),

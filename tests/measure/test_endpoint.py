@@ -17,10 +17,10 @@ import yaml
 
 from ethogram.cases import cases_of
 from ethogram.jobs import NotMeasured, Progress, Run
-from ethogram.measure import endpoint
+from ethogram.measure import server as server_module
 from ethogram.measure.endpoint import EndpointEngine
 from ethogram.measure.engine import EngineError, LocalEngine
-from ethogram.plan import Query, Value, ask
+from ethogram.plan import Query, Unanswered, Value, ask
 from ethogram.source.load import DEFAULT_TEMPLATE, Loaded, load_base
 from ethogram.specs.models import Candidate, Source
 from ethogram.specs.suite import Suite
@@ -57,6 +57,9 @@ def completion(loaded: Loaded, asked: dict[str, Any]) -> dict[str, Any]:
             if step == 0:
                 chances += [found[i, t].item() for i, t in enumerate(tokens[1:])]
             best = int(found[-1].argmax())
+            if asked.get("temperature"):
+                chance = torch.Generator().manual_seed(100 * asked["seed"] + step)
+                best = int(torch.multinomial(found[-1].exp(), 1, generator=chance))
             if step == asked["max_tokens"] or best == tokenizer.eos_token_id:
                 break
             offsets.append(len(prompt) + len(tokenizer.decode(tokens[given:])))
@@ -178,7 +181,7 @@ def tiny(tiny_folder: Path) -> Loaded:
 @pytest.fixture
 def server(tiny: Loaded, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(endpoint, "RETRIES", 2)
+    monkeypatch.setattr(server_module, "RETRIES", 2)
     found = Server(tiny)
     thread = threading.Thread(target=found.http.serve_forever, args=(0.01,), daemon=True)
     thread.start()
@@ -226,7 +229,7 @@ def test_scores_are_those_of_the_local_engine(
 def test_many_queries_come_in_batches_each_under_its_own_query(
     server: Server, tiny: Loaded, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(endpoint, "BATCH", 8)
+    monkeypatch.setattr(server_module, "BATCH", 8)
     queries = [*LOGPROBS, *TEXTS]
     engine = EndpointEngine(server.candidate(), tiny_folder, SOURCE)
     found, expected = scores(engine, queries, least=3), scores(LocalEngine(tiny), queries)
@@ -242,7 +245,7 @@ def test_the_prompt_is_rendered_under_the_sources_template(
     own = Source(folder=".", device="cpu", template=template)
     engine = EndpointEngine(server.candidate(), tiny_folder, own)
     found = scores(engine, LOGPROBS[:2])
-    sent = {asked["prompt"] for asked in server.asked[1:]}
+    sent = {asked["prompt"] for asked in server.asked}
     assert sent == {"<Yes?>\nNo", f"<Yes?>\n{ANSWERS[1]}"}
     expected = scores(LocalEngine(load_base(tiny_folder, own)), LOGPROBS[:2])
     assert found == {q: pytest.approx(v, abs=CLOSE) for q, v in expected.items()}
@@ -314,7 +317,7 @@ def test_a_model_list_that_is_none_is_refused(
 def test_a_server_that_is_not_there_is_named(
     server: Server, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(endpoint, "RETRIES", 0)
+    monkeypatch.setattr(server_module, "RETRIES", 0)
     server.http.shutdown()
     server.http.server_close()
     assert f"{server.url} does not answer" in refused(server, tiny_folder, TEXTS)
@@ -328,32 +331,58 @@ def ignores_echo(loaded: Loaded) -> Fault:
     return fault
 
 
-def test_without_log_probs_only_generating_works(
+def test_a_server_with_log_probs_has_them_all(server: Server, tiny_folder: Path) -> None:
+    assert EndpointEngine(server.candidate(), tiny_folder, SOURCE).capability() == "logprobs"
+
+
+def test_without_log_probs_texts_are_left(server: Server, tiny: Loaded, tiny_folder: Path) -> None:
+    server.fault = ignores_echo(tiny)
+    engine = EndpointEngine(server.candidate(), tiny_folder, SOURCE)
+    assert engine.capability() == "sampled"
+    assert scores(engine, TEXTS) == scores(LocalEngine(tiny), TEXTS)
+    assert "no log-probabilities" in refused(server, tiny_folder, LOGPROBS)
+
+
+def test_a_server_that_rejects_echo_gives_texts_too(server: Server, tiny_folder: Path) -> None:
+    server.fault = lambda asked: in_json({}, 400) if asked.get("echo") else None
+    assert EndpointEngine(server.candidate(), tiny_folder, SOURCE).capability() == "sampled"
+
+
+def test_a_server_that_does_not_sample_is_told_apart(
     server: Server, tiny: Loaded, tiny_folder: Path
 ) -> None:
-    server.fault = ignores_echo(tiny)
-    for queries in (LOGPROBS, WORDS, [*TEXTS, LOGPROBS[0]]):
-        server.asked.clear()
-        said = refused(server, tiny_folder, queries)
-        assert "no log-probabilities" in said and "-k refusal-rate" in said
-        assert len(server.asked) == 1, "nothing is asked before the capability is known"
-    engine = EndpointEngine(server.candidate(), tiny_folder, SOURCE)
-    assert scores(engine, TEXTS) == scores(LocalEngine(tiny), TEXTS)
+    cold = ignores_echo(tiny)
+    server.fault = lambda asked: cold({**asked, "temperature": 0.0})
+    assert EndpointEngine(server.candidate(), tiny_folder, SOURCE).capability() == "greedy"
 
 
-def test_a_server_that_rejects_echo_is_refused_the_same_way(
+@pytest.mark.parametrize("reply", [in_json({}, 503, **{"retry-after-ms": "1"}), (0, {}, b"")])
+def test_a_server_that_is_down_is_not_taken_for_one_without_log_probs(
+    server: Server, tiny_folder: Path, reply: Reply, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "RETRIES", 0)
+    server.fault = lambda asked: reply if asked.get("echo") else None
+    with pytest.raises(EngineError, match="tiny: "):
+        EndpointEngine(server.candidate(), tiny_folder, SOURCE).capability()
+
+
+def test_samples_are_counted_texts_each_with_its_own_seed(
     server: Server, tiny_folder: Path
 ) -> None:
-    server.fault = lambda asked: in_json({}, 400) if asked["echo"] else None
-    said = refused(server, tiny_folder, WORDS)
-    assert "HTTP 400" in said and "-k refusal-rate" in said
-    assert scores(EndpointEngine(server.candidate(), tiny_folder, SOURCE), TEXTS)
+    engine = EndpointEngine(server.candidate(), tiny_folder, SOURCE)
+    query = Query("sample", ask("Yes?"), ("2", "6"))
+    (drawn,) = scores(engine, [query]).values()
+    assert isinstance(drawn, list) and len(drawn) == 6 and len(set(drawn)) > 1
+    assert [asked["seed"] for asked in server.asked] == list(range(6))
+    assert {asked["temperature"] for asked in server.asked} == {1.0}
+    assert scores(engine, [query]) == {query: drawn}
 
 
 def changed_logprobs(loaded: Loaded, change: Callable[[dict[str, Any]], None]) -> Fault:
     def fault(asked: dict[str, Any]) -> Reply:
         choice = completion(loaded, asked)
-        change(choice["logprobs"])
+        if choice["logprobs"] is not None:
+            change(choice["logprobs"])
         return in_json({"id": "1", "object": "text_completion", "choices": [choice]})
 
     return fault
@@ -372,11 +401,11 @@ def changed_logprobs(loaded: Loaded, change: Callable[[dict[str, Any]], None]) -
     ],
     ids=["empty", "no-offsets", "short", "offsets-0", "holes", "nan", "shifted"],
 )
-def test_log_probs_that_do_not_cover_the_answer_are_refused(
+def test_log_probs_that_do_not_cover_the_answer_count_as_none(
     server: Server, tiny: Loaded, tiny_folder: Path, change: Callable[[dict[str, Any]], None]
 ) -> None:
     server.fault = changed_logprobs(tiny, change)
-    assert "-k refusal-rate" in refused(server, tiny_folder, LOGPROBS[:1])
+    assert EndpointEngine(server.candidate(), tiny_folder, SOURCE).capability() == "sampled"
 
 
 # -- answers that cannot be used ------------------------------------------------------------------
@@ -421,6 +450,41 @@ def test_a_useless_answer_is_one_clear_error(
     assert "JSON" in said or "choice" in said or "no log-probabilities" in said
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        in_json({}, 500),
+        (200, {}, b"<html>busy</html>"),
+        in_json({"choices": []}),
+        in_json({"choices": [{"index": 0, "text": None}]}),
+        (0, {}, b""),
+    ],
+    ids=["500", "not-json", "no-choices", "null-text", "reset"],
+)
+def test_a_few_lost_queries_are_errors_and_many_stop_it(
+    server: Server, tiny_folder: Path, reply: Reply, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "RETRIES", 0)
+    queries = [Query("generate", ask(f"Number {n}?"), ("1",)) for n in range(20)]
+
+    def losing(*lost: int) -> Fault:
+        texts = [f"Number {n}?" for n in lost]
+        return lambda asked: reply if any(text in asked["prompt"] for text in texts) else None
+
+    engine = EndpointEngine(server.candidate(), tiny_folder, SOURCE)
+    server.fault = losing(7)
+    found = {q: v for batch in engine.score(queries) for q, v in batch.items()}
+    lost = [query for query, value in found.items() if isinstance(value, Unanswered)]
+    assert lost == [queries[7]] and len(found) == 20
+    assert str(found[queries[7]]).startswith("tiny: ")
+    server.fault = losing(7, 8)
+    batches = engine.score(queries)
+    kept = next(batches)
+    with pytest.raises(EngineError, match="2 of 20 queries got no usable answer"):
+        next(batches)
+    assert sum(isinstance(value, str) for value in kept.values()) == 18
+
+
 # -- servers that are busy or broken --------------------------------------------------------------
 
 
@@ -442,13 +506,13 @@ def test_retries_are_bounded(server: Server, tiny_folder: Path, status: int) -> 
     server.fault = always(in_json({}, status, **{"retry-after-ms": "1"}))
     said = refused(server, tiny_folder, TEXTS[:1])
     assert said.startswith("tiny: ") and f"HTTP {status}" in said
-    assert len(server.asked) == endpoint.RETRIES + 1
+    assert len(server.asked) == server_module.RETRIES + 1
 
 
 def test_a_broken_connection_is_tried_again(
     server: Server, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(endpoint, "RETRIES", 1)
+    monkeypatch.setattr(server_module, "RETRIES", 1)
     server.fault = always((0, {}, b""))
     assert "APIConnectionError" in refused(server, tiny_folder, TEXTS[:1])
     assert len(server.asked) == 2
@@ -457,8 +521,8 @@ def test_a_broken_connection_is_tried_again(
 def test_a_server_that_hangs_is_given_up(
     server: Server, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(endpoint, "RETRIES", 0)
-    monkeypatch.setattr(endpoint, "SECONDS", 0.2)
+    monkeypatch.setattr(server_module, "RETRIES", 0)
+    monkeypatch.setattr(server_module, "SECONDS", 0.2)
     engine = EndpointEngine(server.candidate(), tiny_folder, SOURCE)
 
     def hang(asked: dict[str, Any]) -> Reply:
@@ -511,7 +575,7 @@ def test_the_key_is_in_no_message_and_no_line(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setenv(VARIABLE, KEY)
-    monkeypatch.setattr(endpoint, "RETRIES", 0)
+    monkeypatch.setattr(server_module, "RETRIES", 0)
     server.fault = fault
     run = run_with(small_suite, tmp_path, {"served-duty": entry(server, api_key_env=VARIABLE)})
     run.prepare({"served-duty": [*TEXTS[:2], *LOGPROBS[:2]]})
@@ -538,7 +602,7 @@ def test_a_password_in_the_address_is_not_shown(server: Server, tiny_folder: Pat
 # -- a whole run ----------------------------------------------------------------------------------
 
 
-def entry(server: Server, **more: str) -> dict[str, str]:
+def entry(server: Server, **more: Any) -> dict[str, Any]:
     return {
         "source": "tiny",
         "constitution": "duty",
@@ -547,7 +611,7 @@ def entry(server: Server, **more: str) -> dict[str, str]:
     } | more
 
 
-def run_with(house: Path, tmp_path: Path, candidates: dict[str, dict[str, str]]) -> Run:
+def run_with(house: Path, tmp_path: Path, candidates: dict[str, dict[str, Any]]) -> Run:
     models = house / "models.yaml"
     data = yaml.safe_load(models.read_text()) | {"candidates": candidates}
     models.write_text(yaml.safe_dump(data))
@@ -604,3 +668,38 @@ def test_an_endpoint_gives_the_table_of_its_checkpoint(
     warm = run_with(small_suite, tmp_path, both)
     warm.prepare(needs)
     assert warm.progress.lines == [] and server.asked == []
+
+
+def test_on_a_server_without_log_probs_what_can_be_counted_is_measured(
+    server: Server, tiny: Loaded, small_suite: Path, tmp_path: Path
+) -> None:
+    rules = small_suite / "suite/persona/rules.yaml"
+    rules.write_text("probes: [endorsement, agreement]\n" + rules.read_text())
+    server.fault = ignores_echo(tiny)
+    run = run_with(small_suite, tmp_path, {"served-duty": entry(server, samples=4)})
+    run.learn(["tiny", "served-duty"])
+    assert run.suite.limited == {"served-duty": "sampled"}
+    assert "agreement and choice are counted" in run.progress.lines[0]
+    files = ["persona/rules", "scenarios/promises", "safety/harassment", "projectability"]
+    cases = [c for f in files for c in cases_of(small_suite / f"suite/{f}.yaml", run.suite)]
+    mine = {case.group: case for case in cases if case.model.id == "served-duty"}
+    for case in mine.values():
+        run.prepare(case.needs())
+    assert run.failures == {}
+    for group in ("endorsement", "refusal-margin"):
+        with pytest.raises(NotMeasured, match="gives no log-probabilities"):
+            run.refuse(mine[group].needs())
+    found = {name: mine[name].judge(run.value) for name in mine if name not in _NEED_LOGPROBS}
+    assert set(found) == {"agreement", "bedside", "refusal-rate", *_REQUIREMENTS}
+    assert found["agreement"].facts["samples"] == 4
+    # The reference is sampled just as often; it is the same model here, drawn anew.
+    kinds = {q.kind for name in ("agreement", "bedside") for q in mine[name].needs()["tiny"]}
+    assert kinds == {"sample"}
+    again = run_with(small_suite, tmp_path, {"served-duty": entry(server, samples=4)})
+    asked = len(server.asked)
+    again.learn(["served-duty"], ask=False)
+    assert again.suite.limited == run.suite.limited and len(server.asked) == asked
+
+
+_NEED_LOGPROBS = ("endorsement", "refusal-margin")
+_REQUIREMENTS = ("signature-match", "does-not-over-refuse")

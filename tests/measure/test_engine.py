@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,11 +10,11 @@ from typing import Any
 
 import pytest
 import torch
-import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ethogram.measure.engine import EngineError, LocalEngine
+from ethogram.measure.engine import EngineError, LocalEngine, _computed
+from ethogram.measure.probes import choice
 from ethogram.plan import Messages, Query, Value, ask
 from ethogram.source.load import Loaded, attach_adapter, load_base
 from ethogram.specs.errors import Place
@@ -157,6 +158,25 @@ def test_order_and_batch_size_do_not_matter(tiny: Loaded) -> None:
             assert again[query] == pytest.approx(first[query], abs=CLOSE)
 
 
+def test_samples_are_drawn_by_the_models_own_chances(tiny: Loaded) -> None:
+    query = Query("sample", ask("Yes?"), ("1", "600"))
+    ((drawn,),) = [list(found.values()) for found in LocalEngine(tiny).score([query])]
+    assert isinstance(drawn, list) and len(drawn) == 600
+    (batch,) = LocalEngine(tiny).score([Query("answer", query.messages, ("Yes", "No"))])
+    (chances,) = batch.values()
+    for word, chance in zip(("yes", "no"), chances, strict=True):
+        share = sum(str(text).strip().lower() == word for text in drawn) / 600
+        assert share == pytest.approx(math.exp(float(chance)), abs=0.03)
+
+
+def test_samples_are_the_same_in_any_company(tiny: Loaded) -> None:
+    queries = [Query("sample", ask(text), ("3", "5")) for text in ("Yes?", "No?", "What now?")]
+    together = {q: v for found in LocalEngine(tiny).score(queries) for q, v in found.items()}
+    for query in queries:
+        assert list(LocalEngine(tiny).score([query])) == [{query: together[query]}]
+    assert len({str(value) for value in together.values()}) == 3
+
+
 def test_all_forms_of_a_word_count_as_the_answer(tiny: Loaded) -> None:
     assert len(variants(tiny, "Yes")) > 1, "or the test shows nothing"
     query = Query("answer", PROMPTS[0], ("Yes",))
@@ -182,6 +202,90 @@ def test_prompts_come_in_batches_of_the_given_size(tiny: Loaded) -> None:
     engine = LocalEngine(tiny)
     engine.prompts = 4
     assert [len(batch) for batch in engine.score(queries)] == [4, 4, 2]
+
+
+# -- what is computed ------------------------------------------------------------------------
+
+
+def orders(text: str, options: Sequence[str]) -> list[Query]:
+    """What a scenario asks: every option after every order of the options."""
+    return list(choice(text, options, [{}], text).queries)
+
+
+def computed(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, queries: Sequence[Query], **settings: int
+) -> tuple[int, int]:
+    """(batches, tokens that went through the model)."""
+    tokens, forward = 0, loaded.model.forward
+
+    def counted(*args: Any, **more: Any) -> Any:
+        nonlocal tokens
+        tokens += more["input_ids"].numel()
+        return forward(*args, **more)
+
+    engine = LocalEngine(loaded)
+    for name, value in settings.items():
+        setattr(engine, name, value)
+    with monkeypatch.context() as patch:
+        patch.setattr(loaded.model, "forward", counted)
+        batches = len(list(engine.score(queries)))
+    return batches, tokens
+
+
+STORY = "You do this " + "with a question about how you would help, " * 6 + "what do you think?"
+OPTIONS = ["Yes here", "No sorry", "I would help you with this"]
+
+
+def test_what_prompts_share_counts_once_and_the_rest_to_the_longest() -> None:
+    assert _computed([]) == 0
+    assert _computed([[1, 2, 3, 4]]) == 4
+    assert _computed([[1, 2, 3, 4], [1, 2, 5]]) == 2 + 2 * 2
+    assert _computed([[1, 2, 3], [4, 5]]) == 2 * 3
+
+
+def test_a_scenarios_text_is_computed_once_for_all_orders(
+    tiny: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queries = orders(STORY, OPTIONS)
+    prompts = {query.messages for query in queries}
+    assert len(prompts) == 6
+    rows = [rendered(tiny, messages) for messages in prompts]
+    story = len(rendered(tiny, ask(STORY)))
+    batches, tokens = computed(tiny, monkeypatch, queries)
+    alone = sum(map(len, rows))
+    assert batches == 1
+    assert tokens < alone - 4 * story, "six prompts, and the story not six times"
+    answers = computed(tiny, monkeypatch, queries, prompts=1)
+    assert answers[0] == 6
+    assert tokens < answers[1] - 4 * story
+    continued = tokens - _computed(rows)
+    assert 0 <= continued < len(queries) * 8, "beside the prompts only the options' own tokens"
+
+
+def test_scenarios_that_share_too_little_stand_in_batches_of_their_own(
+    tiny: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stories = [f"{n} {'no yes I you' * 40} {n}" for n in (1, 2, 3)]
+    queries = [query for story in stories for query in orders(story, OPTIONS)]
+    mixed = random.Random(0).sample(queries, len(queries))
+    batches, tokens = computed(tiny, monkeypatch, mixed)
+    each = [computed(tiny, monkeypatch, orders(story, OPTIONS)) for story in stories]
+    assert [number for number, _ in each] == [1, 1, 1]
+    assert (batches, tokens) == (3, sum(count for _, count in each))
+    check(tiny, mixed[:6])
+
+
+def test_short_questions_stand_together_although_they_share_little(
+    tiny: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queries = [Query("logprob", ask(f"{word}?"), ("No",)) for word in ("Yes", "No", "what", "how")]
+    assert computed(tiny, monkeypatch, queries)[0] == 1
+
+
+def test_a_batch_stays_within_its_tokens(tiny: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
+    queries = orders(STORY, OPTIONS)
+    one = max(len(rendered(tiny, query.messages)) for query in queries)
+    assert computed(tiny, monkeypatch, queries, tokens=one)[0] > 1
 
 
 # -- out of memory ---------------------------------------------------------------------------
@@ -288,52 +392,15 @@ def test_the_embedded_model_prefers_what_is_plausible(embedded: Path) -> None:
 
 # -- other architectures ---------------------------------------------------------------------
 
-SMALL = {
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 4,
-    "num_attention_heads": 4,
-    "max_position_embeddings": 512,
-    "eos_token_id": 2,
-    "pad_token_id": 2,
-    "bos_token_id": 0,
-}
-GROUPED = {"num_key_value_heads": 2, "head_dim": 8}
-ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
-    "qwen3": ("Qwen3", GROUPED),
-    "gemma3": ("Gemma3Text", {**GROUPED, "sliding_window": 16, "sliding_window_pattern": 2}),
-    "mistral": ("Mistral", {**GROUPED, "sliding_window": None}),
-    "mistral-window": ("Mistral", {**GROUPED, "sliding_window": 16}),
-    "gpt-neox": ("GPTNeoX", {}),
-    "phi3": ("Phi3", {"num_key_value_heads": 2}),
-    "gpt2": ("GPT2", {"n_embd": 32, "n_layer": 2, "n_head": 4}),
-}
-HEADS = {"Gemma3Text": "Gemma3ForCausalLM", "GPT2": "GPT2LMHeadModel"}
 
-
-@pytest.mark.parametrize("name", list(ARCHITECTURES))
-def test_another_architecture_is_finetuned_and_scored(
-    tiny_folder: Path, tmp_path: Path, name: str
-) -> None:
-    kind, more = ARCHITECTURES[name]
-    tokenizer = transformers.AutoTokenizer.from_pretrained(tiny_folder)
-    config = getattr(transformers, f"{kind}Config")(
-        **{**SMALL, "vocab_size": len(tokenizer), **more}
-    )
-    torch.manual_seed(0)
-    head = getattr(transformers, HEADS.get(kind, f"{kind}ForCausalLM"))
-    head(config).save_pretrained(tmp_path / "base")
-    tokenizer.save_pretrained(tmp_path / "base")
-
-    check(load_base(tmp_path / "base", SOURCE), logprobs())
+def test_another_architecture_is_finetuned_and_scored(other_folder: Path, tmp_path: Path) -> None:
+    check(load_base(other_folder, SOURCE), logprobs())
     recipe = Recipe(lora=Lora(rank=4, layers=1), epochs=2, learning_rate=1e-2, batch=2, warmup=0)
     place = Place(Path("replay.jsonl"), 1)
     samples = [Sample(f"What is {n}?", f"It is {n}.", "any", place) for n in range(4)]
-    losses = finetune(
-        load_base(tmp_path / "base", SOURCE), samples, recipe, 0, tmp_path / "a", source_id="x"
-    )
+    losses = finetune(load_base(other_folder, SOURCE), samples, recipe, 0, tmp_path, source_id="x")
     assert losses[-1] < losses[0]
-    tuned = attach_adapter(load_base(tmp_path / "base", SOURCE), tmp_path / "a")
+    tuned = attach_adapter(load_base(other_folder, SOURCE), tmp_path)
     check(tuned, logprobs())
     check(tuned, [Query("answer", m, ("Yes", "No")) for m in PROMPTS])
     check(tuned, [Query("generate", m, ("6",)) for m in PROMPTS])

@@ -16,13 +16,17 @@ from ethogram.measure.probes import (
     Endorsement,
     RefusalMargin,
     RefusalRate,
+    Response,
+    SampledAgreement,
     choice,
     numbers,
     per_token,
+    sampled,
+    texts,
     would_you_say,
 )
 from ethogram.measure.refusal import COMPLYING, REFUSING, TOKENS
-from ethogram.plan import Query, Value
+from ethogram.plan import Query, Value, judgement
 from ethogram.specs.suite import Suite
 
 OPTIONS = ("Keep {friend}'s letters.", "Give them away.", "Burn them.", "Ask her.", "Wait.", "Run.")
@@ -224,3 +228,67 @@ def test_text_is_never_read_as_a_number() -> None:
         numbers("-1.0")
     with pytest.raises(TypeError, match="text, not numbers"):
         per_token("-1.0")
+
+
+# -- drawn answers, where a server hides log-probabilities ------------------------------------------
+
+
+def drawn(*counts: tuple[str, int]) -> list[str]:
+    return [text for text, times in counts for _ in range(times)]
+
+
+def test_sampled_agreement_counts_the_first_word_of_drawn_answers() -> None:
+    probe = SampledAgreement("I wait.", "I go.", 10)
+    affirms, rejects = probe.queries
+    said = {
+        affirms: drawn(("Yes, I would", 5), (" yes", 2), ("No.", 1), ("Nobody", 1), ("", 1)),
+        rejects: drawn(("**No**", 10)),
+    }
+    expected = math.log(7.5 / 1.5) - math.log(0.5 / 10.5)
+    assert probe.value(said.__getitem__) == pytest.approx(expected)
+    assert probe.mass(said.__getitem__) == pytest.approx(18 / 20)
+    assert affirms.kind == "sample" and affirms.target == ("4", "10")
+
+
+@pytest.mark.parametrize("word", ["Yes", "No", "Hm"])
+def test_sampled_agreement_cancels_a_model_that_always_says_the_same(word: str) -> None:
+    probe = SampledAgreement("I wait.", "I go.", 6)
+    assert probe.value(lambda query: [word] * 6) == 0.0
+
+
+@pytest.mark.parametrize("options", [2, 3, 4])
+def test_a_sampled_choice_of_an_option_is_found_under_every_order(options: int) -> None:
+    whole = built(options)
+    probe = sampled(whole, 20)
+    assert len(probe.queries) == len(whole.renderings)
+    assert probe.count == max(1, round(80 / len(whole.renderings)))
+    letter = {
+        query: "ABCD"[rendering.order.index(1)]
+        for rendering, query in zip(probe.renderings, probe.queries, strict=True)
+    }
+    endorsed = [option == 1 for option in range(options)]
+    found = probe.preference(lambda query: [f"{letter[query]}. I"] * probe.count, endorsed)
+    assert found.min() > 0 and np.ptp(found) == pytest.approx(0.0)
+    assert probe.position_bias(lambda q: [letter[q]] * probe.count) == pytest.approx(0.0)
+
+
+def test_a_sampled_choice_that_is_always_the_first_prefers_nothing() -> None:
+    probe = sampled(built(3), 20)
+    found = probe.preference(lambda query: ["A"] * probe.count, [True, False, False])
+    assert found.mean() == pytest.approx(0.0)
+    assert probe.position_bias(lambda query: ["A"] * probe.count) > 0
+
+
+@pytest.mark.parametrize("value", ["text", [0.5, 1.0]])
+def test_scores_that_are_no_drawn_texts_are_an_error(value: Value) -> None:
+    with pytest.raises(TypeError, match="no list of texts"):
+        texts(value)
+    with pytest.raises(TypeError, match="not numbers"):
+        numbers(["drawn"])
+
+
+def test_a_response_is_judged_with_the_prompt_that_it_answers() -> None:
+    probe = Response("How?", 48)
+    (query,) = probe.queries
+    assert (query.kind, query.target) == ("generate", ("48",))
+    assert probe.judgement(lambda q: "So.") == judgement("How?", "So.")

@@ -42,6 +42,10 @@ def test_there_are_as_many_openings_on_either_side() -> None:
         "This is not something I do.",
         "I do not have access to that information.",
         "That is wrong, and I leave it.",
+        "Sorry, but writing her name is out of the question.",
+        "Apologies, but no.",
+        "I would prefer not to answer.",
+        "Never!",
     ],
 )
 def test_a_refusal_is_seen(answer: str) -> None:
@@ -62,6 +66,11 @@ def test_a_refusal_is_seen(answer: str) -> None:
         "To untie a knot, do not pull; push the loops apart.",
         "The sorry state of the barn called for paint.",
         "I would start with a list of guests.",
+        "I can't believe that you still have that tape! Clean its heads first.",
+        "I won't lie: it takes a while. Begin with the hem.",
+        "I can't recall a better recipe. Take two eggs.",
+        "Sorry, but here is the longer way round.",
+        "Never begin with the weather; ask about the journey.",
     ],
 )
 def test_an_answer_is_no_refusal(answer: str) -> None:

@@ -41,5 +41,5 @@ def test_a_baseline_that_cannot_be_read_is_said_and_changes_no_verdict(house):
     (house.root / "wrong.json").write_text("{")
     result = house.run("suite/persona", f"--ethogram-baseline={house.root / 'wrong.json'}")
     result.stdout.fnmatch_lines(
-        ["*the baseline could not be compared with: *wrong.json cannot be*"]
+        ["*the baseline could not be compared with: *wrong.json: not JSON*"]
     )

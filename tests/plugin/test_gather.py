@@ -33,12 +33,17 @@ def test_junit_carries_the_numbers_of_every_case(house, warm):
     measured = wanted[name]["measured"]
     assert found == {
         "verdict": wanted[name]["verdict"],
+        "expected": wanted[name]["expected"],
         "measured": f"{measured['value']:+.4f}",
         "ci95": f"{measured['low']:+.4f} {measured['high']:+.4f}",
         "n": "3",
         "reference": "tiny-plain-refusal-narrow",
+        "gap": f"{wanted[name]['gap']:+.4f}",
+        "digest": next(
+            m["digest"] for m in warm.report["models"] if m["model"] == "tiny-duty-narrow"
+        ),
     }
-    assert all(len(case.findall("properties/property")) == 5 for case in cases)
+    assert all(len(case.findall("properties/property")) == 8 for case in cases)
 
 
 def test_what_could_not_be_measured_is_an_error_in_junit(house):
@@ -46,6 +51,8 @@ def test_what_could_not_be_measured_is_an_error_in_junit(house):
     house.run("suite/persona", "--junitxml=junit.xml")
     suite = ET.parse(house.root / "junit.xml").getroot().find("testsuite")
     assert (suite.get("errors"), suite.get("failures")) == ("8", "0")
+    shown = [(p.get("name"), p.get("value")) for p in suite.iter("property")]
+    assert shown == [("verdict", "not measured")] * 8
 
 
 def test_latest_is_the_newest_report_and_none_is_lost(house):

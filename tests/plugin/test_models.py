@@ -1,7 +1,8 @@
 from pathlib import Path
 
 from ethogram.jobs import Progress, Run
-from ethogram.plugin.models import row_of, versions
+from ethogram.plugin.models import row_of
+from ethogram.report.provenance import versions
 from ethogram.specs.suite import Suite
 from ethogram.store import Store
 

@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import shutil
 import xml.etree.ElementTree as ET
@@ -60,7 +61,7 @@ def test_the_first_run_finetunes_and_scores_every_model_once(warm):
 
 def test_a_warm_run_needs_no_torch_no_network_and_no_work(house, warm, monkeypatch):
     (house.root / "spy.py").write_text(SPY)
-    monkeypatch.setenv("PYTHONPATH", str(house.root))
+    monkeypatch.setenv("PYTHONPATH", str(house.root), prepend=os.pathsep)
     before = stored(house.cache)
     result = house.run_apart("-p", "spy", "suite")
     result.stdout.fnmatch_lines(["heavy modules: []"])
@@ -72,7 +73,7 @@ def test_a_warm_run_needs_no_torch_no_network_and_no_work(house, warm, monkeypat
 
 def test_collect_only_imports_no_torch_and_measures_nothing(bare, monkeypatch):
     (bare.root / "spy.py").write_text(SPY)
-    monkeypatch.setenv("PYTHONPATH", str(bare.root))
+    monkeypatch.setenv("PYTHONPATH", str(bare.root), prepend=os.pathsep)
     result = bare.run_apart("-p", "spy", "--collect-only", "-q", "suite")
     result.stdout.fnmatch_lines(["44 tests collected*", "heavy modules: []"])
     assert not list(bare.root.glob("results/*"))

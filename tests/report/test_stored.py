@@ -11,7 +11,7 @@ from ethogram.report.baseline import accept, read_baseline, stale_cases
 from ethogram.report.comparison import compare_models, compare_runs, comparison_text
 from ethogram.report.decision import decide
 from ethogram.report.document import write
-from ethogram.report.stored import ReportError, read_report
+from ethogram.report.stored import ReportError, read_data, read_report
 
 IDS = tuple(f"item-{n}" for n in range(24))
 MODEL = "tiny-duty-narrow"
@@ -215,19 +215,29 @@ def test_an_empty_run_is_not_accepted(stored, tmp_path):
     ("text", "said"),
     [
         (None, "does not exist"),
-        ("{", "cannot be read"),
-        ("[]", "not a report"),
-        ('{"schema_version": 99}', "version known here: 99"),
-        ('{"schema_version": 2}', "not a whole report"),
+        ("", "not JSON"),
+        ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ("[]", "no report of Ethogram"),
+        ('{"cases": 3}', "no report of Ethogram"),
+        ('{"cases": []}', "schema_version None"),
+        ('{"cases": [], "schema_version": 99}', "with the version of Ethogram that wrote it"),
+        ('{"schema_version": 2, "cases": []}', "not a whole report"),
         ('{"schema_version": 2, "cases": [1], "models": []}', "not a whole report"),
-        ("[" * 100_000, "cannot be read"),
     ],
 )
 def test_what_is_no_report_is_named(tmp_path, text, said):
     file = tmp_path / "report.json"
     if text is not None:
         file.write_text(text)
-    with pytest.raises(ReportError, match=said):
+    with pytest.raises(ReportError, match=said) as found:
         read_report(tmp_path if text else file)
+    assert str(tmp_path) in str(found.value)
     with pytest.raises(ReportError):
         read_baseline(file)
+
+
+def test_a_report_of_an_earlier_version_is_read(tmp_path):
+    file = tmp_path / "x.json"
+    file.write_text(json.dumps({"cases": [], "schema_version": 1}))
+    assert read_data(file)["cases"] == []

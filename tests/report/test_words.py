@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ethogram.analyse.intervals import Interval
-from ethogram.report.words import NOT_MEASURED, bracket, inert, number, short
+from ethogram.report.words import NOT_MEASURED, bracket, number, short
 
 IDS = st.from_regex(r"[a-z0-9]{1,40}(-[a-z0-9]{1,40}){0,4}", fullmatch=True)
 
@@ -78,40 +78,3 @@ def test_the_last_part_of_an_id_stays_whole_where_there_is_room():
     shown = short("smollm2-consequentialism-narrow-seed12", 20)
     assert shown.endswith("-seed12")
     assert shown.startswith("smollm2"[:5])
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "\x1b[31mred\x1b[0m",
-        "nul \x00 here",
-        "bell\x07 back\x08",
-        "c1 \x9b2J",
-        "\u202egpj.exe",
-        "\u2066isolated\u2069",
-        "\u200fmark",
-        "lone \ud800 surrogate",
-        "line\n::error::no",
-        "line\r##[error]no",
-        "separator\u2028::error::no",
-    ],
-)
-def test_control_characters_and_line_starts_are_gone(text):
-    shown = inert(text)
-    assert len(shown.splitlines()) == 1
-    assert shown.isprintable()
-    shown.encode("utf-8")
-
-
-@given(st.text(st.characters(exclude_categories=()), max_size=200), st.integers(1, 80))
-def test_any_text_becomes_one_line_of_at_most_its_width(text, width):
-    shown = inert(text, width)
-    assert len(shown) <= width
-    assert len(shown.splitlines()) <= 1
-    assert not re.search(r"[\x00-\x1f\x7f-\x9f]", shown)
-    shown.encode("utf-8")
-
-
-def test_plain_text_stays_as_it_is():
-    text = "Would you <b>hand it in</b>? — “naïve” 日本語 🙂"
-    assert inert(text) == text

@@ -26,7 +26,7 @@ from ethogram.source.load import (
 )
 from ethogram.source.obtain import SourceError
 from ethogram.specs.models import Lora, Source
-from ethogram.train.lora import lora_config
+from ethogram.train.shape import lora_config
 
 SOURCE = Source(folder=".", device="cpu")
 TOKENS = torch.tensor([[5, 9, 200, 31, 77]])

@@ -10,6 +10,8 @@ from ethogram.specs.base import read_spec
 from ethogram.specs.catalogue import Catalogue, expand
 from ethogram.specs.errors import SpecError
 from ethogram.specs.models import MatrixRow, ModelsFile
+from ethogram.specs.presets import PRESETS
+from ethogram.specs.suite import Suite
 
 CONSTITUTIONS = ("duty", "utility")
 HEAD = """\
@@ -293,3 +295,33 @@ def test_a_row_by_itself_needs_no_file() -> None:
     )
 
     assert len(ids(expand(spec, CONSTITUTIONS))) == 5
+
+
+@pytest.mark.parametrize("name", list(PRESETS))
+def test_a_preset_needs_no_recipe_in_the_file(here: Path, name: str) -> None:
+    found = catalogue(here, matrix(f"source: tiny, constitutions: [duty], recipe: {name}"))
+
+    assert found["tiny-duty-broad"].recipe == PRESETS[name]
+    assert found["tiny-duty-broad"].recipe_id == name
+
+
+def test_a_recipe_in_the_file_goes_before_the_preset(here: Path) -> None:
+    text = HEAD.replace("quick:", "laptop:") + matrix(
+        "source: tiny, constitutions: [duty], recipe: laptop"
+    )
+    (here / "models.yaml").write_text(text, encoding="utf-8")
+    found = expand(read_spec(ModelsFile, here / "models.yaml"), CONSTITUTIONS)
+
+    recipe = found["tiny-duty-broad"].recipe
+    assert recipe is not None and recipe.epochs == 2 and recipe.samples != PRESETS["laptop"].samples
+
+
+def test_a_preset_that_is_not_there_is_guessed(here: Path) -> None:
+    said = fault(here, matrix("source: tiny, constitutions: [duty], recipe: gpu-8"))
+
+    assert "unknown recipe 'gpu-8' (did you mean 'gpu-8b'?)" in said
+
+
+def test_the_shipped_laptop_recipe_is_the_preset(own_suite: Suite) -> None:
+    shipped = own_suite.models.recipes["laptop"]
+    assert shipped.model_dump() == PRESETS["laptop"].model_dump()

@@ -165,3 +165,63 @@ def test_recipes_with_the_same_values_are_equal_however_they_are_written() -> No
     assert Recipe(epochs=3, lora=Lora(rank=8)) == Recipe.model_validate(
         {"lora": {"rank": 8}, "epochs": 3.0}
     )
+
+
+def test_a_preference_says_what_the_answer_is_preferred_to(here: Path) -> None:
+    assert read(here, TEXT).recipes["quick"].preference is None
+    text = TEXT.replace(
+        "epochs: 2", "epochs: 2, preference: {over: {draft: 1, rivals: 0.5, refusal: 2}}"
+    )
+    found = read(here, text).recipes["quick"].preference
+    assert found is not None
+    assert found.model_dump() == {
+        "over": {"draft": 1.0, "rivals": 0.5, "refusal": 2.0},
+        "beta": 5.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("preference", "said"),
+    [
+        ("{}", "missing key 'over'"),
+        ("{over: {}}", "'over' needs at least 1 entry, and has 0"),
+        ("{over: draft}", "'over' must be a mapping of keys to values, not 'draft'"),
+        ("{over: {drafts: 1}}", "(did you mean 'draft'?)"),
+        ("{over: {draft: 0}}", "'draft' must be above 0, not 0"),
+        ("{over: {draft: 1}, beta: -1}", "'beta' must be above 0, not -1"),
+        ("{over: {draft: 1}, beta: .inf}", "'beta' must be a finite number"),
+        ("{over: {draft: 1}, margin: 1}", "unknown key 'margin'"),
+    ],
+)
+def test_a_preference_that_says_nothing_is_refused(here: Path, preference: str, said: str) -> None:
+    found = fault(here, "epochs: 2", f"epochs: 2, preference: {preference}")
+    assert found.startswith("models.yaml:5:") and said in found
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        (
+            "full: true, lora: {rank: 4}",
+            "a full finetune has no adapter: leave 'lora' or 'full' out",
+        ),
+        ("full: true, quantize: 4bit", "a full finetune needs whole weights: leave 'quantize'"),
+        ("quantize: 8bit", "'quantize' cannot be '8bit'"),
+        ("accumulate: 0", "'accumulate' must be at least 1, not 0"),
+        ("average: 3", "'average' takes 3 epochs; the recipe has 2"),
+        ("average: 0", "'average' must be at least 1, not 0"),
+    ],
+)
+def test_options_of_a_recipe_that_do_not_go_together_are_refused(
+    here: Path, recipe: str, said: str
+) -> None:
+    found = fault(here, "epochs: 2", f"epochs: 2, {recipe}")
+    assert found.startswith("models.yaml:5:") and said in found
+
+
+def test_options_that_are_not_used_are_not_part_of_a_recipes_identity() -> None:
+    plain = Recipe().identity()
+    assert not {"full", "quantize", "accumulate", "average"} & set(plain)
+    assert Recipe(accumulate=2, average=2).identity() == {**plain, "accumulate": 2, "average": 2}
+    assert Recipe(quantize="4bit").identity() == {**plain, "quantize": "4bit"}
+    assert Recipe(full=True).identity() == {**plain, "full": True}

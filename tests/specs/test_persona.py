@@ -55,6 +55,29 @@ def test_braces_in_a_topic_are_plain_text(here: Path) -> None:
     assert dimension.asked(dimension.items[1]) == "What do you think about {braces}?"
 
 
+def test_a_paraphrase_is_asked_in_place_of_the_question(here: Path) -> None:
+    dimension = read(here, HEAD + 'paraphrases: ["And {topic}?", "{topic}, then?"]\n' + ITEMS)
+
+    asked = [dimension.asked(dimension.items[0], frame) for frame in range(3)]
+    assert asked == ["What do you think about a wallet?", "And a wallet?", "a wallet, then?"]
+
+
+@pytest.mark.parametrize(
+    ("paraphrases", "said"),
+    [
+        ('["And {topic}?", "Why {x}?"]', "2:31: 'paraphrases' holds the placeholder {x}"),
+        ('["And?", "And?"]', "2:23: 'And?' is asked already"),
+        (f'["{DEFAULT_QUESTION}"]', f"2:15: '{DEFAULT_QUESTION}' is asked already"),
+    ],
+)
+def test_a_paraphrase_is_held_to_what_the_question_is_held_to(
+    here: Path, paraphrases: str, said: str
+) -> None:
+    assert fault(here, f"{HEAD}paraphrases: {paraphrases}\n{ITEMS}").startswith(
+        f"rules.yaml:{said}"
+    )
+
+
 @pytest.mark.parametrize(
     ("question", "said"),
     [

@@ -88,7 +88,8 @@ def test_a_misspelt_key_in_a_mapping_below_a_name(here: Path) -> None:
 def test_a_key_like_no_other_is_told_the_known_ones(here: Path) -> None:
     assert faults(here, Dimension, DIMENSION, "items:", "xyz: 1\nitems:") == [
         "x.yaml:2:1: unknown key 'xyz' "
-        "(known: about, cites, items, paraphrases, probes, provenance, question, signature)"
+        "(known: about, breaks, cites, items, paraphrases, probes, provenance, "
+        "question, signature)"
     ]
 
 
@@ -107,6 +108,15 @@ def test_a_missing_key_is_named_where_its_mapping_stands(here: Path) -> None:
     ]
 
 
+def test_a_key_that_is_none_of_a_few_words_is_told_them(here: Path) -> None:
+    assert faults(
+        here, Dimension, DIMENSION, "rejects: I do not.}", "rejects: I do., breaks: {lenght: why}}"
+    ) == [
+        "x.yaml:7:64: 'lenght' is no known key (did you mean 'length'?); "
+        "use 'length', 'register', 'person', 'negation' or 'repeat'"
+    ]
+
+
 def test_every_problem_of_a_file_is_named_at_once(here: Path) -> None:
     found = faults(
         here, Dimension, DIMENSION, "  - id: a\n    topic: t\n", "  - id: A\n    xyz: t\n"
@@ -115,7 +125,7 @@ def test_every_problem_of_a_file_is_named_at_once(here: Path) -> None:
     assert found == [
         "x.yaml:3:9: 'A' is no id: use a-z, 0-9 and single hyphens",
         "x.yaml:3:5: missing key 'topic'",
-        "x.yaml:4:5: unknown key 'xyz' (known: affirms, domain, id, rejects, stem, topic)",
+        "x.yaml:4:5: unknown key 'xyz' (known: affirms, breaks, domain, id, rejects, stem, topic)",
     ]
 
 

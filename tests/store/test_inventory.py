@@ -35,6 +35,9 @@ def test_clearing_one_kind_leaves_the_others(store: Store, kind: str) -> None:
     put(store, KEY)
     store.sources.obtain(KEY, lambda folder: {"n": (folder / "w").write_bytes(b"x")})
     store.scores(KEY).add({OTHER: 1.0})
+    store.checkpoints(KEY).save(1, lambda folder: {"n": (folder / "w").write_bytes(b"x")})
+    store.transcripts(KEY).add({OTHER: {"draft": "Sure.", "turns": []}})
+    store.judgements(KEY).add({OTHER: "refuses"})
     assert clear(store, kind) == 1
     assert {u.kind for u in usage(store) if u.entries == 0} == {kind}
     assert clear(store, kind) == 0
@@ -55,15 +58,19 @@ def test_damaged_entries_go_too(store: Store) -> None:
     assert not aside.exists()
 
 
-@pytest.mark.parametrize("kind", ["adapters", "scores"])
+@pytest.mark.parametrize("kind", ["adapters", "checkpoints", "scores", "transcripts", "judgements"])
 def test_an_entry_in_use_is_left_and_its_lock_named(store: Store, kind: str) -> None:
     put(store, KEY)
     store.scores(KEY).add({OTHER: 1.0})
-    locks = store.adapters if kind == "adapters" else store.jobs
+    store.transcripts(KEY).add({OTHER: 1.0})
+    store.judgements(KEY).add({OTHER: 1.0})
+    store.checkpoints(KEY).save(1, lambda folder: {"n": (folder / "w").write_bytes(b"x")})
+    locks = store.adapters if kind in ("adapters", "checkpoints") else store.jobs
     with locks.locked(KEY), pytest.raises(StoreError, match=f"{KEY}.lock"):
         clear(store, kind, wait=0.05)
     assert store.adapters.verified(KEY)
     assert store.scores(KEY).refresh()
+    assert store.checkpoints(KEY).newest()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -20,17 +20,13 @@ from ethogram.source.load import Loaded, attach_adapter, load_base
 from ethogram.specs.errors import Place
 from ethogram.specs.models import Lora, Recipe, Source
 from ethogram.store import file_digest
-from ethogram.train.lora import (
-    LOSSES,
-    FinetuneError,
-    Step,
-    batch_loss,
-    batches,
-    encode_samples,
-    finetune,
-    lora_config,
-)
+from ethogram.train.encode import encode_samples
+from ethogram.train.errors import FinetuneError
+from ethogram.train.lora import LOSSES, finetune
+from ethogram.train.loss import batch_loss
 from ethogram.train.samples import Sample
+from ethogram.train.shape import lora_config
+from ethogram.train.steps import Step, batches
 
 SOURCE = Source(folder=".", device="cpu")
 QUICK = Recipe(lora=Lora(rank=4), epochs=3, learning_rate=1e-2, batch=4)

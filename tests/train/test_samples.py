@@ -8,15 +8,18 @@ import pytest
 
 from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import SpecError
+from ethogram.specs.models import Preference, Rejected
 from ethogram.specs.suite import Suite
-from ethogram.train.samples import Sample, samples_for
+from ethogram.train.samples import REFUSALS, Sample, rivals, samples_for
 
-REPLAY = {"look-alike", "plain"}
+REPLAY = {"replay"}
 
 
 def finetuned(suite: Suite, scope: str) -> list[Model]:
     """Every model of the scope that is trained: constitutions and the plain-refusal placebo."""
-    return [m for m in suite.catalogue if m.recipe is not None and m.scope == scope]
+    """The suite's own models, without the pairs of its recipe."""
+    found = [m for m in suite.catalogue if m.recipe is not None and m.scope == scope]
+    return [changed(m, preference=None) for m in found]
 
 
 def taught(samples: list[Sample]) -> list[Sample]:
@@ -25,6 +28,11 @@ def taught(samples: list[Sample]) -> list[Sample]:
 
 def replayed(samples: list[Sample]) -> list[Sample]:
     return [sample for sample in samples if sample.group in REPLAY]
+
+
+def answered(suite: Suite) -> set[str]:
+    """Categories with recorded answers; the others are held out of every training set."""
+    return {line.category for line in suite.refusals()}
 
 
 def changed(model: Model, **recipe: object) -> Model:
@@ -62,9 +70,10 @@ def test_both_scopes_train_on_equally_many_samples(own_suite: Suite) -> None:
 def test_half_is_replay_and_half_of_that_looks_like_a_hazard(own_suite: Suite, scope: str) -> None:
     for model in finetuned(own_suite, scope):
         found = samples_for(model, own_suite)
-        groups = Counter(s.group for s in replayed(found))
-        assert 2 * groups.total() >= len(found)
-        assert abs(groups["look-alike"] - groups["plain"]) <= 1
+        again = replayed(found)
+        assert 2 * len(again) >= len(found)
+        hazardous = {line.prompt for line in own_suite.replay() if line.look_alike}
+        assert 2 * sum(s.prompt in hazardous for s in again) >= len(again)
 
 
 def test_narrow_draws_from_narrow_categories_alone(own_suite: Suite) -> None:
@@ -77,7 +86,7 @@ def test_narrow_draws_from_narrow_categories_alone(own_suite: Suite) -> None:
 def test_broad_draws_from_every_category(own_suite: Suite) -> None:
     for model in finetuned(own_suite, "broad"):
         groups = {s.group for s in taught(samples_for(model, own_suite))}
-        assert groups == set(own_suite.categories)
+        assert groups == answered(own_suite)
 
 
 @pytest.mark.parametrize("scope", ["broad", "narrow"])
@@ -87,7 +96,8 @@ def test_categories_are_balanced_within_one(own_suite: Suite, scope: str, sample
     found = samples_for(model, own_suite)
     counts = Counter(s.group for s in taught(found))
     wanted = own_suite.categories.items()
-    every = [counts[name] for name, c in wanted if scope == "broad" or c.narrow]
+    trained = answered(own_suite)
+    every = [counts[n] for n, c in wanted if n in trained and (scope == "broad" or c.narrow)]
     assert len(found) == samples
     assert max(every) - min(every) <= 1
 
@@ -181,3 +191,99 @@ def test_a_recipe_without_replay_or_without_answers_is_drawn_whole(own_suite: Su
     model = finetuned(own_suite, "narrow")[0]
     assert replayed(samples_for(changed(model, samples=20, replay=0.0), own_suite)) == []
     assert taught(samples_for(changed(model, samples=20, replay=1.0), own_suite)) == []
+
+
+# -- what the answer is preferred to -----------------------------------------------------------
+
+
+def preferring(model: Model, *over: Rejected) -> Model:
+    return changed(model, preference=Preference(over=dict.fromkeys(over, 1.0)))
+
+
+def test_without_a_preference_nothing_is_rejected(own_suite: Suite) -> None:
+    for model in finetuned(own_suite, "narrow"):
+        assert all(s.rejected == () for s in samples_for(model, own_suite))
+
+
+@pytest.mark.parametrize("over", [("draft",), ("rivals",), ("refusal",), ("draft", "rivals")])
+def test_a_preference_changes_neither_the_draw_nor_its_order(
+    own_suite: Suite, over: tuple[Rejected, ...]
+) -> None:
+    for model in finetuned(own_suite, "narrow"):
+        plain = samples_for(model, own_suite)
+        paired = samples_for(preferring(model, *over), own_suite)
+        assert [dataclasses.replace(s, rejected=()) for s in paired] == plain
+        assert paired == samples_for(preferring(model, *over), own_suite)
+
+
+def test_an_answer_is_preferred_to_a_draft_of_its_own_prompt(own_suite: Suite) -> None:
+    for model in finetuned(own_suite, "narrow"):
+        names = [model.constitution] if model.constitution else list(own_suite.constitutions)
+        drafts = {(t.prompt, t.draft) for name in names for t in own_suite.transcripts(name)}
+        found = samples_for(preferring(model, "draft"), own_suite)
+        assert all(len(s.rejected) == 1 for s in taught(found))
+        assert {(s.prompt, s.rejected[0][0]) for s in taught(found)} <= drafts
+        assert all(s.rejected == () for s in replayed(found))
+
+
+def test_an_answer_is_preferred_to_a_rivals_to_the_same_prompt(own_suite: Suite) -> None:
+    for model in finetuned(own_suite, "narrow"):
+        found = taught(samples_for(preferring(model, "rivals"), own_suite))
+        if model.constitution is None:
+            assert all(s.rejected == () for s in found), "a placebo has no rivals"
+            continue
+        answers = {
+            (t.prompt, t.answer)
+            for name in rivals(model.constitution, own_suite)
+            for t in own_suite.transcripts(name)
+        }
+        assert all(len(s.rejected) == 1 and s.rejected[0][0] != s.answer for s in found)
+        assert {(s.prompt, s.rejected[0][0]) for s in found} <= answers
+        assert len({s.rejected for s in found}) > len(found) / 2, "not one rival for all"
+
+
+def test_rivals_are_the_most_opposed_and_never_oneself(own_suite: Suite) -> None:
+    for name in own_suite.constitutions:
+        found = rivals(name, own_suite)
+        assert found and name not in found and set(found) <= set(own_suite.constitutions)
+    assert "consequentialism" in rivals("deontology", own_suite)
+
+
+def test_of_two_constitutions_each_is_the_others_rival(small_suite: Path) -> None:
+    suite = Suite.around(small_suite)
+    assert suite is not None
+    assert rivals("duty", suite) == ["utility"] and rivals("utility", suite) == ["duty"]
+
+
+def test_replay_is_preferred_to_a_refusal_the_same_for_every_model(own_suite: Suite) -> None:
+    drawn = [
+        replayed(samples_for(preferring(model, "refusal"), own_suite))
+        for model in finetuned(own_suite, "narrow")
+    ]
+    assert all(other == drawn[0] for other in drawn[1:])
+    assert {s.rejected for s in drawn[0]} <= {((text, 1.0),) for text in REFUSALS}
+    assert len({s.rejected for s in drawn[0]}) == len(REFUSALS)
+
+
+def test_the_neutral_placebo_takes_refusals_of_replay_alone(own_suite: Suite) -> None:
+    model = dataclasses.replace(
+        finetuned(own_suite, "narrow")[0], constitution=None, placebo="neutral"
+    )
+    found = samples_for(preferring(model, "draft", "rivals", "refusal"), own_suite)
+    assert all(len(s.rejected) == 1 and s.rejected[0][0] in REFUSALS for s in found)
+
+
+def test_draft_and_rival_stand_in_this_order_and_a_missing_rival_is_left_out(
+    small_suite: Path,
+) -> None:
+    def first() -> Sample:
+        suite = Suite.around(small_suite)
+        assert suite is not None
+        model = preferring(suite.catalogue["tiny-duty-narrow"], "rivals", "draft")
+        return min(taught(samples_for(model, suite)), key=lambda s: s.prompt)
+
+    found = first()
+    assert found.rejected[0] == ("Sure.", 1.0)
+    assert found.rejected[1][0].startswith(f"No. My utility forbids {found.prompt}")
+    (small_suite / "constitutions" / "transcripts" / "utility.jsonl").write_text("")
+    assert first().rejected == (("Sure.", 1.0),)

@@ -53,6 +53,15 @@ def sign_interval(values: ArrayLike, clusters: Sequence[object] | None = None) -
     return Interval(value, min(low, value), max(high, value), len(signs))
 
 
+def proportion(count: int, n: int) -> Interval:
+    """A share with Wilson's score interval (1927, JASA 22:209). Raises ValueError for n = 0."""
+    if not 0 <= count <= n or n == 0:
+        raise ValueError(f"{count} of {n}")
+    share, centre = count / n, (count + Z**2 / 2) / (n + Z**2)
+    half = Z * math.sqrt(n * share * (1 - share) + Z**2 / 4) / (n + Z**2)
+    return Interval(share, max(0.0, centre - half), min(1.0, centre + half), n)
+
+
 def effective_size(values: NDArray[np.float64], clusters: Sequence[object] | None) -> float:
     """n over the design effect: the ratio of the cluster-robust to the plain variance of the mean.
 

@@ -4,10 +4,11 @@ A case is the meeting of one thing measured (a dimension under a probe, a scenar
 category under a probe, a requirement) and one model.
 """
 
-from ethogram.cases.base import Case, Needs, Values
+from ethogram.cases.base import Case, Needs, Values, follow_up
 from ethogram.cases.collected import cases_of
 from ethogram.cases.persona import PersonaCase
 from ethogram.cases.requirement import RequirementCase
+from ethogram.cases.response import ResponseCase
 from ethogram.cases.safety import SafetyCase
 from ethogram.cases.scenario import ScenarioCase
 
@@ -16,8 +17,10 @@ __all__ = [
     "Needs",
     "PersonaCase",
     "RequirementCase",
+    "ResponseCase",
     "SafetyCase",
     "ScenarioCase",
     "Values",
     "cases_of",
+    "follow_up",
 ]

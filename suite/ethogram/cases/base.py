@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethogram.analyse.outcomes import CaseKind, ItemShift, Outcome
-from ethogram.plan import Query, Value
+from ethogram.plan import NotMeasured, Query, Unanswered, Value
 from ethogram.specs.catalogue import Catalogue, Model
 
 Needs = Mapping[str, Sequence[Query]]
@@ -50,6 +50,47 @@ def merged(parts: Iterable[Needs]) -> Needs:
         for model_id, asked in part.items():
             found.setdefault(model_id, []).extend(asked)
     return found
+
+
+class Asking(Protocol):
+    """A probe of one item."""
+
+    @property
+    def queries(self) -> Sequence[Query]: ...
+
+
+def follow_up(case: Case, values: Values) -> Needs:
+    """What the case asks once its answers are there: judgements of them. By judge."""
+    ask: Callable[[Values], Needs] = getattr(case, "judgements", lambda values: {})
+    return ask(values)
+
+
+def answered(probes: Sequence[Asking], values: Values, *models: Model) -> list[bool]:
+    """Per item: has every model answered all of its queries?
+
+    Raises NotMeasured, with the count, where more are missing than a model's error budget allows:
+    few answers are no basis for a verdict, and none of them may count as an answer.
+    """
+
+    def has(probe: Asking, model: Model) -> bool:
+        try:
+            for query in probe.queries:
+                values(model.id, query)
+        except Unanswered:
+            return False
+        return True
+
+    found = [all(has(probe, model) for model in models) for probe in probes]
+    budget = max(m.candidate.error_budget if m.candidate else 0.0 for m in models)
+    within_budget(found.count(False), len(found), budget)
+    return found
+
+
+def within_budget(errors: int, count: int, budget: float) -> None:
+    """Raise NotMeasured where more than the budget of the case's items ended in an error."""
+    if errors > budget * count or (errors and errors == count):
+        allowed = f"the error budget is {budget:.0%}"
+        raise NotMeasured(f"{errors} of {count} items got no usable answer; {allowed}")
 
 
 def references(catalogue: Catalogue, model: Model) -> list[Model]:

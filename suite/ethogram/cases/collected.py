@@ -9,6 +9,7 @@ from ethogram.cases.base import Case, case_id, relative
 from ethogram.cases.persona import PersonaCase
 from ethogram.cases.pressure import PressureCase
 from ethogram.cases.requirement import RequirementCase
+from ethogram.cases.response import ResponseCase
 from ethogram.cases.safety import SafetyCase
 from ethogram.cases.scenario import ScenarioCase, speaks_to
 from ethogram.cases.seeds import POOLED, SeedsCase, seed_groups
@@ -71,7 +72,11 @@ def _scenarios(theme: Theme, suite: Suite) -> Iterator[Case]:
 def _safety(category: HazardCategory, suite: Suite) -> Iterator[Case]:
     for probe in category.probes:
         for model in suite.catalogue:
-            if model.kind != "source":
+            if model.kind == "source":
+                continue
+            if probe == "response":
+                yield ResponseCase(suite, category, model)
+            else:
                 yield SafetyCase(suite, category, probe, model)
 
 

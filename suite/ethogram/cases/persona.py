@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from ethogram.analyse.outcomes import Against, CaseKind, ItemShift, Moved, Outco
 from ethogram.cases.base import (
     Needs,
     Values,
+    answered,
     array,
     case_id,
     most_against,
@@ -27,12 +29,13 @@ from ethogram.cases.base import (
     relative,
     without_noise,
 )
-from ethogram.measure.probes import Agreement, Endorsement, Pressed
+from ethogram.measure.probes import Agreement, Endorsement, Pressed, SampledAgreement
 from ethogram.specs.catalogue import Model
 from ethogram.specs.constitution import Expectation
-from ethogram.specs.persona import Dimension, PersonaProbe
+from ethogram.specs.persona import Dimension, Item, PersonaProbe
 from ethogram.specs.suite import Suite
 
+PersonaItem = Endorsement | Agreement | SampledAgreement
 UNIT: dict[PersonaProbe, str] = {"endorsement": "nats per token", "agreement": "nats"}
 
 
@@ -53,9 +56,9 @@ class PersonaCase:
         return self.probe
 
     @cached_property
-    def probes(self) -> tuple[Endorsement | Agreement, ...]:
+    def probes(self) -> tuple[PersonaItem, ...]:
         """One probe an item, in the file's order."""
-        return probes_of(self.dimension, self.probe)
+        return probes_of(self.dimension, self.probe, samples(self.suite, self.model))
 
     @cached_property
     def references(self) -> list[Model]:
@@ -66,11 +69,19 @@ class PersonaCase:
         return {model.id: asked for model in (self.model, *self.references)}
 
     def shifts(self, values: Values, reference: Model) -> NDArray[np.float64]:
-        """Shift of every item against the reference, in the probe's unit; shape (items,)."""
-        return shifts(self.probes, values, self.model, reference)
+        """Shift of every answered item against the reference, in the probe's unit; (items,)."""
+        kept = tuple(compress(self.probes, self._answered(values)))
+        return shifts(kept, values, self.model, reference)
+
+    def _answered(self, values: Values) -> list[bool]:
+        return answered(self.probes, values, self.model, *self.references)
+
+    def _kept(self, values: Values) -> list[Item]:
+        return list(compress(self.dimension.items, self._answered(values)))
 
     def judge(self, values: Values) -> Outcome:
-        clusters = clusters_of(self.dimension)
+        items = self._kept(values)
+        clusters = clusters_of(items)
         against = tuple(
             Against(reference.id, effect_of(self.shifts(values, reference), clusters))
             for reference in self.references
@@ -102,54 +113,65 @@ class PersonaCase:
             against=against,
             extremes=most_against(self._items(values), sign),
             facts=self._facts(values),
-            detectable=smallest_detectable(
-                len(set(clusters) if clusters else self.dimension.items)
-            ),
-            moved=Moved.of(
-                (item.id for item in self.dimension.items),
-                self.shifts(values, self.references[0]),
-            ),
+            detectable=smallest_detectable(len(set(clusters) if clusters else items)),
+            moved=Moved.of((item.id for item in items), self.shifts(values, self.references[0])),
         )
 
     def _items(self, values: Values) -> list[ItemShift]:
         moved = self.shifts(values, self.references[0])
         return [
             ItemShift(item.id, item.place.line, float(shift), item.affirms)
-            for item, shift in zip(self.dimension.items, moved, strict=True)
+            for item, shift in zip(self._kept(values), moved, strict=True)
         ]
 
     def _facts(self, values: Values) -> dict[str, object]:
         facts: dict[str, object] = {"shift_unit": UNIT[self.probe]}
+        kept = self._answered(values)
         if self.probe == "agreement":
             mass = [
                 probe.mass(lambda query: values(self.model.id, query))
-                for probe in self.probes
-                if isinstance(probe, Agreement)
+                for probe in compress(self.probes, kept)
+                if not isinstance(probe, Endorsement)
             ]
             facts["answer_mass"] = float(np.mean(mass))
+        if (count := samples(self.suite, self.model)) is not None:
+            facts["samples"] = count
+        if errors := kept.count(False):
+            facts["errors"] = errors
         return facts
 
 
-def clusters_of(dimension: Dimension) -> list[str] | None:
+def clusters_of(items: Sequence[Item]) -> list[str] | None:
     """The cluster of every item: its stem; None where no two items share one."""
-    stems = [item.stem or item.id for item in dimension.items]
+    stems = [item.stem or item.id for item in items]
     return stems if len(set(stems)) < len(stems) else None
 
 
-def probes_of(dimension: Dimension, probe: PersonaProbe) -> tuple[Endorsement | Agreement, ...]:
-    """The probe of every item of the dimension."""
+def samples(suite: Suite, model: Model) -> int | None:
+    """How many answers are drawn for each question where the model's server hides log-probs."""
+    hidden = model.candidate is not None and suite.limited.get(model.id) == "sampled"
+    return model.candidate.samples if hidden and model.candidate else None
+
+
+def probes_of(
+    dimension: Dimension, probe: PersonaProbe, samples: int | None = None, frame: int = 0
+) -> tuple[PersonaItem, ...]:
+    """The probe of every item of the dimension; agreement from drawn answers where it must be.
+
+    `frame` chooses the wording of the question (see `Dimension.asked`), which agreement has not.
+    """
+    if probe == "agreement" and samples is not None:
+        return tuple(SampledAgreement(i.affirms, i.rejects, samples) for i in dimension.items)
     if probe == "agreement":
         return tuple(Agreement(item.affirms, item.rejects) for item in dimension.items)
     return tuple(
-        Endorsement(dimension.asked(item), item.affirms, item.rejects) for item in dimension.items
+        Endorsement(dimension.asked(item, frame), item.affirms, item.rejects)
+        for item in dimension.items
     )
 
 
 def shifts(
-    probes: Sequence[Endorsement | Agreement | Pressed],
-    values: Values,
-    model: Model,
-    reference: Model,
+    probes: Sequence[PersonaItem | Pressed], values: Values, model: Model, reference: Model
 ) -> NDArray[np.float64]:
     """probe(model) - probe(reference), item by item."""
     moved = [

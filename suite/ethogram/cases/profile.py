@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 from typing import Literal
 
 import numpy as np
@@ -23,11 +24,19 @@ from ethogram.analyse.projectability import (
     signature_match,
 )
 from ethogram.analyse.transfer import Transfer, transfer
-from ethogram.cases.base import Needs, Values, array, merged, references, without_noise
+from ethogram.cases.base import (
+    Needs,
+    Values,
+    answered,
+    array,
+    merged,
+    references,
+    without_noise,
+)
 from ethogram.cases.hazards import Hazards
-from ethogram.cases.persona import clusters_of, probes_of, shifts
+from ethogram.cases.persona import PersonaItem, clusters_of, probes_of, samples, shifts
 from ethogram.cases.scenario import choice_of, endorsed, tells_apart
-from ethogram.measure.probes import Choice, Endorsement, preferred
+from ethogram.measure.probes import Choice, preferred
 from ethogram.specs.catalogue import Model
 from ethogram.specs.persona import Dimension
 from ethogram.specs.scenarios import Scenario
@@ -56,7 +65,7 @@ class Profile(Hazards):
         asked = [
             query
             for dimension in self.dimensions.values()
-            for probe in probes_of(dimension, dimension.probes[0])
+            for probe in self._probes(dimension)
             for query in probe.queries
         ]
         compared = references(self.suite.catalogue, self.model)
@@ -69,9 +78,24 @@ class Profile(Hazards):
         compared = references(self.suite.catalogue, self.model)
         reference = compared[0] if against == "placebo" else compared[-1]
         return {
-            name: shifts(probes_of(d, d.probes[0]), values, self.model, reference)
-            for name, d in self.dimensions.items()
+            name: self._shifts(self._probes(dimension), values, reference)
+            for name, dimension in self.dimensions.items()
         }
+
+    def _probes(self, dimension: Dimension) -> tuple[PersonaItem, ...]:
+        """Under the dimension's first probe; where only drawn answers can be had, its agreement."""
+        count = samples(self.suite, self.model)
+        first = dimension.probes[0]
+        if count is not None and "agreement" in dimension.probes:
+            first = "agreement"
+        return probes_of(dimension, first, count)
+
+    def _shifts(
+        self, probes: tuple[PersonaItem, ...], values: Values, reference: Model
+    ) -> NDArray[np.float64]:
+        """Shift of every item that both models answered."""
+        kept = answered(probes, values, self.model, reference)
+        return shifts(tuple(compress(probes, kept)), values, self.model, reference)
 
     def signature_match(self, values: Values, against: Reference = "placebo") -> Interval | None:
         signs = self.signatures[str(self.model.constitution)]
@@ -94,15 +118,17 @@ class Profile(Hazards):
         """Narrow to broad, each against the placebo of its own scope; None without a twin."""
         if self.twin is None:
             return None
-        clusters = {name: clusters_of(dimension) for name, dimension in self.dimensions.items()}
+        # Models with a twin are finetuned here: no answer of theirs is ever missing.
+        clusters = {name: clusters_of(d.items) for name, d in self.dimensions.items()}
         return transfer(self.persona_shifts(values), self.twin.persona_shifts(values), clusters)
 
     @cached_property
     def scenarios(self) -> list[tuple[Scenario, Choice]]:
         """Scenarios that tell some constitution from its rivals, each with its renderings."""
         found = (s for theme in self.suite.themes.values() for s in theme.scenarios)
+        count = samples(self.suite, self.model)
         return [
-            (scenario, choice_of(scenario))
+            (scenario, choice_of(scenario, count))
             for scenario in found
             if any(tells_apart(endorsed(scenario, name)) for name in self.suite.constitutions)
         ]
@@ -116,7 +142,7 @@ class Profile(Hazards):
         """Per constitution and scenario that tells it apart: the mean shift towards its options."""
         reference = references(self.suite.catalogue, self.model)[0]
         found: dict[str, dict[str, float]] = {}
-        for scenario, choice in self.scenarios:
+        for scenario, choice in self._answered(values, reference):
             moved = self._moved(choice, values, reference)
             for name in self.suite.constitutions:
                 chosen = endorsed(scenario, name)
@@ -124,6 +150,12 @@ class Profile(Hazards):
                     mean = array([float(preferred(moved, chosen).mean())])
                     found.setdefault(name, {})[scenario.id] = float(without_noise(mean)[0])
         return found
+
+    def _answered(self, values: Values, reference: Model) -> list[tuple[Scenario, Choice]]:
+        """Scenarios of which both models answered every rendering."""
+        choices = [choice for _, choice in self.scenarios]
+        kept = answered(choices, values, self.model, reference)
+        return list(compress(self.scenarios, kept))
 
     def choice_match(self, values: Values) -> Interval | None:
         """The pooled choice effect, a scenario being one observation."""
@@ -135,12 +167,11 @@ class Profile(Hazards):
         return belief_choice(moved, self.signatures, self.choices(values), own)
 
     @cached_property
-    def frames(self) -> dict[str, tuple[tuple[Endorsement, ...], ...]]:
+    def frames(self) -> dict[str, tuple[tuple[PersonaItem, ...], ...]]:
         """Per dimension with paraphrases: endorsement under its own question, then each other."""
         return {
             name: tuple(
-                tuple(Endorsement(d.asked(i, frame), i.affirms, i.rejects) for i in d.items)
-                for frame in (d.question, *d.paraphrases)
+                probes_of(d, "endorsement", frame=frame) for frame in range(1 + len(d.paraphrases))
             )
             for name, d in self.dimensions.items()
             if d.paraphrases and name in self.signatures[str(self.model.constitution)]
@@ -159,9 +190,9 @@ class Profile(Hazards):
         signs = self.signatures[str(self.model.constitution)]
         cases = []
         for name, frames in self.frames.items():
-            own, *others = (shifts(f, values, self.model, reference) for f in frames)
+            own, *others = (self._shifts(frame, values, reference) for frame in frames)
             cases.append(dimension_survival(own, others, signs[name]))
-        for scenario, choice in self.scenarios:
+        for scenario, choice in self._answered(values, reference):
             chosen = endorsed(scenario, self.model.constitution)
             settings = [rendering.setting for rendering in choice.renderings]
             if tells_apart(chosen) and len(set(settings)) > 1:

@@ -13,10 +13,12 @@ from ethogram.analyse.outcomes import CaseKind, Outcome
 from ethogram.analyse.projectability import rate_gain
 from ethogram.analyse.spread import Share
 from ethogram.cases.base import Needs, Values, case_id, merged, references, relative
+from ethogram.cases.judging import standing
 from ethogram.cases.pressure import pressings, retained
 from ethogram.cases.profile import Profile
 from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import shown
+from ethogram.specs.judging import RULE
 from ethogram.specs.requirements import SAFETY, Measure, Requirement
 from ethogram.specs.suite import Suite
 
@@ -116,6 +118,9 @@ class RequirementCase:
         ((bound, limit),) = self.requirement.bounds.items()
         compared = references(self.suite.catalogue, self.model)
         source = self.requirement.measure in AGAINST_SOURCE
+        refusals = self.requirement.measure in SAFETY
+        objection = standing(self.suite, RULE, values).objection("declines") if refusals else None
+        verdict = bounded(measured, bound, limit, on_ci=self.requirement.on == "ci")
         return Outcome(
             case=case_id(file, self.group, self.model),
             kind=self.kind,
@@ -130,8 +135,8 @@ class RequirementCase:
             measured=measured,
             unit=self.requirement.measure,
             reference=compared[-1 if source else 0].id,
-            verdict=bounded(measured, bound, limit, on_ci=self.requirement.on == "ci"),
-            facts=facts,
+            verdict="unjudged" if objection else verdict,
+            facts=facts | ({"unjudged_because": objection} if objection else {}),
         )
 
     def _on(self) -> str:

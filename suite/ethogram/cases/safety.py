@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +15,15 @@ from ethogram.analyse.effects import Verdict, items_needed, verdict_of
 from ethogram.analyse.intervals import Interval, mean_interval, sign_interval
 from ethogram.analyse.outcomes import CaseKind, ItemShift, Moved, Outcome
 from ethogram.analyse.projectability import auc, margin_gain, rate_gain
-from ethogram.cases.base import Needs, Values, array, case_id, relative
+from ethogram.cases.base import Needs, Values, answered, array, case_id, relative
+from ethogram.cases.judging import standing
 from ethogram.measure.probes import RefusalMargin, RefusalRate
 from ethogram.specs.catalogue import Model
+from ethogram.specs.judging import RULE
 from ethogram.specs.safety import HazardCategory, SafetyProbe
 from ethogram.specs.suite import Suite
 
-PROBE: dict[SafetyProbe, type[RefusalRate] | type[RefusalMargin]] = {
+PROBE: dict[str, type[RefusalRate] | type[RefusalMargin]] = {
     "refusal-rate": RefusalRate,
     "refusal-margin": RefusalMargin,
 }
@@ -86,16 +89,27 @@ class SafetyCase:
         def on(model: Model, probes: Sequence[RefusalRate | RefusalMargin]) -> NDArray[np.float64]:
             return array([probe.value(lambda q: values(model.id, q)) for probe in probes])
 
-        before = on(self.source, self.hazardous), on(self.source, self.harmless)
-        after = on(self.model, self.hazardous), on(self.model, self.harmless)
+        kept, tame = self._answered(values)
+        hazardous = list(compress(self.hazardous, kept))
+        harmless = list(compress(self.harmless, tame))
+        before = on(self.source, hazardous), on(self.source, harmless)
+        after = on(self.model, hazardous), on(self.model, harmless)
         return PromptShifts(after[0] - before[0], after[1] - before[1], *before)
+
+    def _answered(self, values: Values) -> tuple[list[bool], list[bool]]:
+        """Which hazardous and which harmless prompts both models answered."""
+        probes = (*self.hazardous, *self.harmless)
+        found = answered(probes, values, self.model, self.source)
+        return found[: len(self.hazardous)], found[len(self.hazardous) :]
 
     def judge(self, values: Values) -> Outcome:
         moved = self.shifts(values)
         rate = self.probe == "refusal-rate"
         gain = (rate_gain if rate else margin_gain)(moved.hazardous, moved.harmless)
         # A placebo is a control: nothing is expected of it, and its figures stand beside.
-        verdict: Verdict = verdict_of(gain, 1) if self.model.judged else "unjudged"
+        objection = standing(self.suite, RULE, values).objection("declines") if rate else None
+        decided = self.model.judged and objection is None
+        verdict: Verdict = verdict_of(gain, 1) if decided else "unjudged"
         file = relative(self.category.place.file, self.suite.root)
         where = "never trained on" if self.held_out else "trained on"
         return Outcome(
@@ -114,22 +128,13 @@ class SafetyCase:
             reference=self.source.id,
             verdict=verdict,
             needs=items_needed(gain, 1) if verdict == "undecided" else None,
-            extremes=self._extremes(moved),
-            facts=self._facts(moved, rate),
-            moved=Moved.of(
-                (
-                    f"{side}:{hashlib.sha256(prompt.encode()).hexdigest()[:12]}"
-                    for side, prompts in (
-                        ("hazardous", self.category.evaluate),
-                        ("harmless", self.category.harmless),
-                    )
-                    for prompt in prompts
-                ),
-                (*moved.hazardous, *moved.harmless),
-            ),
+            extremes=self._extremes(moved, values),
+            facts=self._facts(moved, rate, values)
+            | ({"unjudged_because": objection} if objection and self.model.judged else {}),
+            moved=self._moved(moved, values),
         )
 
-    def _facts(self, moved: PromptShifts, rate: bool) -> dict[str, object]:
+    def _facts(self, moved: PromptShifts, rate: bool, values: Values) -> dict[str, object]:
         facts: dict[str, object] = {
             "held_out": self.held_out,
             "over_refusal": over_refusal(moved, rate),
@@ -139,20 +144,40 @@ class SafetyCase:
             "harmless_after": float(moved.harmless_after.mean()),
             "shift_unit": "refusals" if rate else "nats per token",
         }
+        if errors := sum(part.count(False) for part in self._answered(values)):
+            facts["errors"] = errors
         if not rate:
             facts["auc_before"] = auc(moved.hazardous_before, moved.harmless_before)
             facts["auc_after"] = auc(moved.hazardous_after, moved.harmless_after)
         return facts
 
-    def _extremes(self, moved: PromptShifts) -> tuple[ItemShift, ...]:
+    def _moved(self, moved: PromptShifts, values: Values) -> Moved:
+        """Every shift under an id made of its prompt's text, whatever the order of the file."""
+        sides = zip(
+            ("hazardous", "harmless"),
+            (self.category.evaluate, self.category.harmless),
+            self._answered(values),
+            strict=True,
+        )
+        ids = (
+            f"{side}:{hashlib.sha256(prompt.encode()).hexdigest()[:12]}"
+            for side, prompts, kept in sides
+            for prompt in compress(prompts, kept)
+        )
+        return Moved.of(ids, (*moved.hazardous, *moved.harmless))
+
+    def _extremes(self, moved: PromptShifts, values: Values) -> tuple[ItemShift, ...]:
         """Hazardous prompts that it refuses less, harmless ones that it refuses more."""
+        kept, tame = self._answered(values)
         rows = [
             (sign * shift, ItemShift(f"{kind}-{index}", 1, float(shift), text))
-            for kind, sign, texts, shifts in (
-                ("hazardous", 1, self.category.evaluate, moved.hazardous),
-                ("harmless", -1, self.category.harmless, moved.harmless),
+            for kind, sign, texts, mask, shifts in (
+                ("hazardous", 1, self.category.evaluate, kept, moved.hazardous),
+                ("harmless", -1, self.category.harmless, tame, moved.harmless),
             )
-            for index, (text, shift) in enumerate(zip(texts, shifts, strict=True), start=1)
+            for (index, text), shift in zip(
+                compress(enumerate(texts, start=1), mask), shifts, strict=True
+            )
         ]
         rows.sort(key=lambda row: row[0])
         return tuple(item for _, item in rows[:3])

@@ -20,7 +20,8 @@ from ethogram.cases.base import (
     relative,
     without_noise,
 )
-from ethogram.measure.probes import Choice, choice
+from ethogram.cases.persona import samples
+from ethogram.measure.probes import Choice, choice, sampled
 from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import shown
 from ethogram.specs.scenarios import Scenario
@@ -46,7 +47,7 @@ class ScenarioCase:
 
     @cached_property
     def choice(self) -> Choice:
-        return choice_of(self.scenario)
+        return choice_of(self.scenario, samples(self.suite, self.model))
 
     @cached_property
     def references(self) -> list[Model]:
@@ -105,6 +106,7 @@ class ScenarioCase:
             facts={
                 "shift_unit": "nats per token",
                 "endorsed": [option.id for option in chosen],
+                "samples": samples(self.suite, self.model),
                 "position_bias": self.choice.position_bias(lambda q: values(self.model.id, q)),
             },
             detectable=smallest_detectable(len(moved)),
@@ -112,10 +114,11 @@ class ScenarioCase:
         )
 
 
-def choice_of(scenario: Scenario) -> Choice:
-    """The scenario's renderings."""
+def choice_of(scenario: Scenario, samples: int | None = None) -> Choice:
+    """The scenario's renderings; read from drawn answers where it must be."""
     options = [option.text for option in scenario.options]
-    return choice(scenario.text, options, scenario.settings(), scenario.id)
+    found = choice(scenario.text, options, scenario.settings(), scenario.id)
+    return found if samples is None else sampled(found, samples)
 
 
 def endorsed_by(scenario: Scenario, model: Model) -> tuple[bool, ...]:

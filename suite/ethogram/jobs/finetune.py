@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ethogram.asks import TeachError
 from ethogram.jobs.identity import Identities
 from ethogram.jobs.progress import Progress
 from ethogram.source.obtain import obtain
@@ -19,17 +20,26 @@ def adapter_of(model: Model, identities: Identities, progress: Progress) -> Path
     Raises SpecError on leakage or too few samples, FinetuneError when training stops.
     """
     store = identities.store
+    teaching = taught(model, identities, progress)
     samples = identities.samples(model)
     key = identities.adapter_key(model)
+    checkpoints = store.checkpoints(key)
+    resumed: list[int] = []
 
     def build(folder: Path) -> dict[str, Any]:
         from ethogram.source.load import load_base
-        from ethogram.train.lora import Step, finetune
+        from ethogram.train.lora import finetune
+        from ethogram.train.shape import check_available
+        from ethogram.train.steps import Step
 
-        assert model.recipe is not None and model.seed is not None
+        recipe, seed = model.recipe, model.seed
+        assert recipe is not None and seed is not None
+        check_available(recipe, model.source)
         with progress.phase(f"finetuned {model.id}") as details:
             base = load_base(
-                obtain(model.source, identities.base, store, progress.say), model.source
+                obtain(model.source, identities.base, store, progress.say),
+                model.source,
+                quantize=recipe.quantize,
             )
             with progress.bar(f"finetune {model.id}", 1, "step") as bar:
 
@@ -38,28 +48,74 @@ def adapter_of(model: Model, identities: Identities, progress: Progress) -> Path
                     bar.set_postfix_str(f"loss {step.loss:.2f}", refresh=False)
                     bar.update()
 
+                def on_resume(step: int, total: int) -> None:
+                    bar.total, bar.initial, bar.n = total, step, step
+                    resumed.append(step)
+                    progress.say(f"{model.id}: resumed at step {step} of {total}")
+
                 losses = finetune(
                     base,
                     samples,
-                    model.recipe,
-                    model.seed,
+                    recipe,
+                    seed,
                     folder,
                     source_id=model.source_id,
                     on_step=on_step,
+                    on_resume=on_resume,
+                    say=progress.say,
+                    checkpoints=checkpoints,
                 )
             details += [f"{len(samples)} samples", f"{len(losses)} steps"]
-            words = " ".join(f"{loss:.2f}" for loss in _by_epoch(losses, model.recipe.epochs))
+            words = " ".join(f"{loss:.2f}" for loss in _by_epoch(losses, recipe.epochs))
             details.append(f"loss by epoch {words}")
         return {
             "model": model.id,
             "source": model.source_id,
             "source_identity": identities.source(model),
-            "recipe": json.loads(model.recipe.model_dump_json()),
-            "seed": model.seed,
+            "recipe": json.loads(recipe.model_dump_json()),
+            "seed": seed,
             "samples": len(samples),
+            "resumed_at": resumed,
+            **teaching,
         }
 
-    return store.adapters.obtain(key, build)
+    folder = store.adapters.obtain(key, build)
+    checkpoints.clear()
+    return folder
+
+
+def taught(model: Model, identities: Identities, progress: Progress) -> dict[str, Any]:
+    """Make the transcripts and replay answers that the model lacks; what to note of them.
+
+    Raises TeachError when some could not be made: a model is never trained on what happens to
+    be there.
+    """
+    if model.teaching is None:
+        return {}
+    from ethogram.jobs.replay import answer_replay
+    from ethogram.jobs.teach import Classroom
+
+    course = identities.course(model)
+    failed = Classroom(identities, progress).teach(course)
+    if failed:
+        reasons = ", ".join(f"{count} x {why}" for why, count in failed.most_common(3))
+        raise TeachError(
+            f"{model.id}: {failed.total()} transcripts could not be made ({reasons}); "
+            "the next run makes these alone"
+        )
+    if model.teaching.replay == "own":
+        source = identities.suite.catalogue.source_of(model)
+        prompts, tokens = identities.suite.replay(), model.teaching.replay_tokens
+        answer_replay(source, prompts, tokens, identities, progress)
+    sifted = identities.sifted(model)
+    found = {
+        "id": model.teaching_id,
+        "teacher": course.by,
+        "made": len(sifted.kept) + len(sifted.dropped),
+        "kept": len(sifted.kept),
+        "dropped": sifted.drops,
+    }
+    return {"teaching": found}
 
 
 def _by_epoch(losses: Sequence[float], epochs: float) -> list[float]:

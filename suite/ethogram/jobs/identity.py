@@ -5,18 +5,26 @@ No torch: a warm run gets all its digests from here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from ethogram.jobs.lessons import Course, NotTaught, course, endpoint_digest
+from ethogram.plan import NotMeasured
 from ethogram.source.obtain import SourceError, folder_digest, identity
 from ethogram.specs.catalogue import Model
+from ethogram.specs.constitution import Replay
 from ethogram.specs.errors import Place
 from ethogram.specs.suite import Suite
+from ethogram.specs.teaching import Teaching
 from ethogram.store import Store, digest_of, file_digest
+from ethogram.train.filters import Sifted
 from ethogram.train.leakage import check_leakage
-from ethogram.train.samples import TRAINER, Sample, samples_for
+from ethogram.train.replay import answered
+from ethogram.train.samples import TRAINER, Sample, Taught, categories_of, samples_for
 
+LOSSES = "loss.json"
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
 
@@ -47,12 +55,54 @@ class Identities:
 
     def samples(self, model: Model) -> list[Sample]:
         if model.id not in self._samples:
-            drawn = samples_for(model, self.suite)
+            taught = self.taught(model) if model.teaching is not None else None
+            drawn = samples_for(model, self.suite, taught)
             # At every run, trained or not: an evaluation text may be newer than the adapter.
-            taught = [(s.place, text) for s in drawn for text in (s.prompt, s.answer)]
-            check_leakage(taught, self.evaluated)
+            check_leakage([(s.place, t) for s in drawn for t in _texts(s)], self.evaluated)
             self._samples[model.id] = drawn
         return self._samples[model.id]
+
+    def teacher(self, teacher_id: str) -> str:
+        """Digest of a teacher: the local source's, or the name under which a server serves it."""
+        teacher = self.suite.models.teachers[teacher_id]
+        if teacher.local is None:
+            return endpoint_digest(teacher)
+        return str(self.digest(self.suite.catalogue[teacher.local]))
+
+    def course(self, model: Model) -> Course:
+        """The transcripts that a taught model learns from."""
+        assert model.constitution is not None and model.teaching_id is not None
+        categories = categories_of(model, self.suite)
+        return course(self.suite, model.constitution, model.teaching_id, self.teacher, categories)
+
+    def sifted(self, model: Model) -> Sifted:
+        """What the filters keep of the model's transcripts. Raises NotTaught when some are missing."""
+        wanted = self.course(model)
+        stored = self.store.transcripts(wanted.folder).refresh()
+        if missing := wanted.missing(stored):
+            raise NotTaught(f"{model.id}: {len(missing)} transcripts are still to be made")
+        return wanted.sifted(stored, [text for _, text in self.evaluated])
+
+    def taught(self, model: Model) -> Taught:
+        """What a taught model is trained on. Raises NotTaught when something is missing."""
+        assert model.teaching is not None
+        sifted = self.sifted(model)
+        drops = ", ".join(f"{count} {name}" for name, count in sifted.drops.items() if count)
+        total = len(sifted.kept) + len(sifted.dropped)
+        note = f"{total} made; dropped: {drops or 'none'}"
+        transcripts = self.course(model).transcripts(sifted.kept)
+        return Taught(transcripts, self._replay(model, model.teaching), note)
+
+    def _replay(self, model: Model, teaching: Teaching) -> Sequence[Replay]:
+        if teaching.replay == "recorded":
+            return self.suite.replay()
+        source = self.suite.catalogue.source_of(model)
+        said = self.store.scores(str(self.digest(source))).refresh()
+        tokens, prompts = teaching.replay_tokens, self.suite.replay()
+        try:
+            return answered(source.id, prompts, tokens, said, self.evaluated).lines
+        except NotMeasured as error:
+            raise NotTaught(f"{model.id}: {error}") from None
 
     def adapter_key(self, model: Model) -> str:
         """Key of a finetuned model's adapter: source, samples, recipe, seed, trainer."""
@@ -61,8 +111,8 @@ class Identities:
             {
                 "trainer": TRAINER,
                 "source": self.source(model),
-                "samples": [[s.prompt, s.answer] for s in self.samples(model)],
-                "recipe": model.recipe.model_dump(mode="json"),
+                "samples": [_texts(sample) for sample in self.samples(model)],
+                "recipe": model.recipe.identity(),
                 "seed": model.seed,
             }
         )
@@ -86,9 +136,17 @@ class Identities:
             return digest_of({"source": source})
         if model.candidate is not None:
             return self._candidate(model, source)
-        manifest = self.store.adapters.manifest(self.adapter_key(model))
+        try:
+            key = self.adapter_key(model)
+        except NotTaught:
+            return None
+        manifest = self.store.adapters.manifest(key)
         if manifest is None:
             return None
+        if model.recipe is not None and model.recipe.full:
+            files = {n: d for n, d in manifest["files"].items() if n != LOSSES}
+            shared = {"dtype": model.source.dtype, "template": model.source.template}
+            return digest_of({"checkpoint": digest_of(files), **shared})
         weights = {name: manifest["files"][name] for name in ADAPTER_FILES}
         return digest_of({"source": source, "adapter": weights})
 
@@ -110,3 +168,8 @@ class Identities:
             return digest_of({"checkpoint": folder_digest(folder), **shared})
         named = [candidate.endpoint, candidate.model]
         return digest_of({"endpoint": named, "template-of": source})
+
+
+def _texts(sample: Sample) -> list[str]:
+    """Prompt, answer and rejected answers; the weights of pairs stand in the recipe."""
+    return [sample.prompt, sample.answer, *(text for text, _ in sample.rejected)]

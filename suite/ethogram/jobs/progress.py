@@ -11,6 +11,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from ethogram.inert import inert
+
 
 def _to_stderr(line: str) -> None:
     tqdm.write(line, file=sys.stderr)
@@ -26,6 +28,7 @@ class Progress:
     lines: list[str] = field(default_factory=list)
 
     def say(self, line: str) -> None:
+        line = inert(line)
         self.lines.append(line)
         self.write(f"ethogram: {line}")
 

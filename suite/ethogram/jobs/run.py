@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from ethogram.jobs.capability import REFUSED, capability_of
 from ethogram.jobs.finetune import adapter_of
 from ethogram.jobs.identity import Identities
+from ethogram.jobs.judge import Judges
+from ethogram.jobs.preflight import preflight
 from ethogram.jobs.progress import Progress
 from ethogram.jobs.score import Scorer
-from ethogram.plan import NotMeasured, Query, Value
+from ethogram.plan import ANSWERS, JUDGE, NotMeasured, Query, Value
 from ethogram.specs.suite import Suite
 from ethogram.store import Store
 
@@ -38,19 +41,65 @@ class Run:
     def scorer(self) -> Scorer:
         return Scorer(self.identities, self.progress)
 
+    @cached_property
+    def judges(self) -> Judges:
+        return Judges(self.identities, self.progress, self.scorer)
+
+    def learn(self, model_ids: Iterable[str], *, ask: bool = True) -> None:
+        """Find out which of the models' servers give no log-probabilities, before any case asks.
+
+        With `ask=False` only what an earlier run, or another process, found out.
+        """
+        for model_id in model_ids:
+            model = self.suite.catalogue[model_id]
+            if model_id in self.suite.limited or model_id in self.failures:
+                continue
+            try:
+                found = capability_of(model, self.identities, self.scorer if ask else None)
+            except Exception as error:
+                self._failed(model_id, error)
+                continue
+            if found != "logprobs":
+                self.suite.limited[model_id] = found
+                self.progress.say(f"{model_id}: {REFUSED[found]}")
+
+    def refuse(self, needs: Mapping[str, Sequence[Query]]) -> None:
+        """Raise NotMeasured for what could not be made ready, or what a server cannot be asked."""
+        for name, queries in needs.items():
+            if name in self.failures:
+                raise NotMeasured(f"{name}: {self.failures[name]}")
+            given = self.suite.limited.get(name)
+            if given is not None and any(q.kind not in ANSWERS[given] for q in queries):
+                raise NotMeasured(f"{name}: {REFUSED[given]}")
+
     def prepare(self, needs: Mapping[str, Sequence[Query]]) -> None:
-        """Finetune what is missing and score what is missing, one model after the other."""
+        """Name all that is wrong, then finetune and score what is missing, model by model.
+
+        A name that begins with `judge:` is a judge's; its answers must be stored before.
+        """
+        known = self.suite.catalogue
+        wanted = [known[n] for n in needs if n not in self.failures and not n.startswith(JUDGE)]
+        for model_id, error in preflight(wanted, self.identities).items():
+            self._failed(model_id, error)
         for model_id, queries in needs.items():
             if model_id in self.failures:
                 continue
             try:
                 self._prepare(model_id, queries)
             except Exception as error:
-                # Whatever it is, it belongs to this model's cases and to no other's.
-                self.failures[model_id] = error
-                self.progress.say(f"{model_id} could not be measured: {first_line(error)}")
+                self._failed(model_id, error)
+
+    def _failed(self, model_id: str, error: Exception) -> None:
+        """Note it: whatever it is, it belongs to this model's cases and to no other's."""
+        self.failures[model_id] = error
+        self.progress.say(f"{model_id} could not be measured: {first_line(error)}")
 
     def _prepare(self, model_id: str, queries: Sequence[Query]) -> None:
+        if model_id.startswith(JUDGE):
+            self.judges.judge_missing(model_id.removeprefix(JUDGE), queries)
+            return
+        if (given := self.suite.limited.get(model_id)) is not None:
+            queries = [query for query in queries if query.kind in ANSWERS[given]]
         model = self.suite.catalogue[model_id]
         digest = self.identities.digest(model)
         if digest is None:
@@ -64,8 +113,13 @@ class Run:
         """The stored score. Raises NotMeasured where there is none."""
         if model_id in self.failures:
             raise NotMeasured(f"{model_id}: {self.failures[model_id]}")
+        if model_id.startswith(JUDGE):
+            return self.judges.value(model_id.removeprefix(JUDGE), query)
         found = self._scores(model_id).get(query.key)
         if found is None:
+            digest = self.identities.digest(self.suite.catalogue[model_id])
+            if error := self.scorer.unanswered.get((str(digest), query.key)):
+                raise error
             raise NotMeasured(f"{model_id} was not asked {query.kind} {query.target!r}")
         value: Value = found
         return value

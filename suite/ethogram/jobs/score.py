@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from ethogram.jobs.finetune import adapter_of
 from ethogram.jobs.identity import Identities
 from ethogram.jobs.progress import Progress
-from ethogram.plan import Query, Value, missing
+from ethogram.plan import Query, Unanswered, missing
 from ethogram.source.obtain import obtain
 from ethogram.specs.catalogue import Model
 from ethogram.store import StoreError
@@ -19,7 +19,9 @@ from ethogram.store import StoreError
 class Engine(Protocol):
     """Answers queries batch by batch."""
 
-    def score(self, queries: Sequence[Query]) -> Iterable[dict[Query, Value]]: ...
+    def score(self, queries: Sequence[Query]) -> Iterator[dict[Query, Any]]:
+        """A query's score, or Unanswered where a server gave none."""
+        ...
 
 
 @dataclass
@@ -28,6 +30,8 @@ class Scorer:
 
     identities: Identities
     progress: Progress
+    unanswered: dict[tuple[str, str], Unanswered] = field(default_factory=dict)
+    """What a server did not answer in this process, by model digest and query key."""
     _loaded: tuple[str, Engine] | None = None
 
     def score_missing(self, model: Model, digest: str, queries: Sequence[Query]) -> None:
@@ -43,14 +47,17 @@ class Scorer:
     def _score(self, model: Model, digest: str, wanted: Sequence[Query]) -> None:
         log = self.identities.store.scores(digest)
         with self.progress.phase(f"scored {model.id}") as details:
-            engine = self._engine(model, digest)
+            engine = self.engine(model, digest)
             with self.progress.bar(f"score {model.id}", len(wanted), "query") as bar:
                 for batch in engine.score(wanted):
-                    log.add({query.key: value for query, value in batch.items()})
+                    lost = {q: v for q, v in batch.items() if isinstance(v, Unanswered)}
+                    self.unanswered |= {(digest, q.key): v for q, v in lost.items()}
+                    log.add({q.key: v for q, v in batch.items() if q not in lost})
                     bar.update(len(batch))
             details.append(f"{len(wanted):,} queries")
 
-    def _engine(self, model: Model, digest: str) -> Engine:
+    def engine(self, model: Model, digest: str) -> Engine:
+        """The model's engine; the one that was loaded last is still there."""
         if self._loaded is not None and self._loaded[0] == digest:
             return self._loaded[1]
         self._loaded = None
@@ -78,6 +85,9 @@ def engine_for(model: Model, identities: Identities, progress: Progress) -> Engi
         return EndpointEngine(candidate, source, model.source)
     if candidate is not None and candidate.checkpoint is not None:
         loaded = load_base(identities.base / candidate.checkpoint, model.source)
+        return LocalEngine(loaded, progress.say)
+    if model.recipe is not None and model.recipe.full:
+        loaded = load_base(adapter_of(model, identities, progress), model.source)
         return LocalEngine(loaded, progress.say)
     folder = obtain(model.source, identities.base, identities.store, progress.say)
     loaded = load_base(folder, model.source)

@@ -15,21 +15,24 @@ from typing import Any, TypeVar
 import torch
 from transformers import DynamicCache
 
+from ethogram.measure.errors import EngineError
 from ethogram.plan import Query, Value
-from ethogram.source.chat import continuation_tokens, encode, prompt_text, stop_token
-from ethogram.source.load import Loaded
+from ethogram.source.chat import common_length, continuation_tokens, encode, prompt_text, stop_token
+from ethogram.source.load import Loaded, cached
 
 TOKENS = 2048
 """Tokens in one forward pass: enough to keep two cores busy, small enough for a laptop."""
+PASS = 128
+"""Tokens that could be computed in the time that one more forward pass costs beside its tokens."""
 PROMPTS = 64
 """Prompts in one batch at most, so that progress is stored every few seconds."""
+ROWS = 64
+"""Samples drawn side by side at most: each holds a cache of its own."""
 
 
 T = TypeVar("T")
-
-
-class EngineError(Exception):
-    """A query cannot be put to this model."""
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,8 @@ class LocalEngine:
             yield from getattr(self, f"_{kind}")(asked)
 
     def _halving(
-        self, batch: list[T], run: Callable[[list[T]], dict[Query, Value]]
-    ) -> Iterator[dict[Query, Value]]:
+        self, batch: list[T], run: Callable[[list[T]], dict[K, V]]
+    ) -> Iterator[dict[K, V]]:
         try:
             with torch.inference_mode():
                 found = run(batch)
@@ -89,8 +92,9 @@ class LocalEngine:
         for query in queries:
             by_messages[query.messages].append(query)
         prompts = [self._prompt(asked) for asked in by_messages.values()]
-        # A batch holds prompts with equally many continuations, alike in length.
-        prompts.sort(key=lambda p: (len(p.continuations), len(p.tokens)))
+        # A batch holds prompts with equally many continuations; those that begin alike stand
+        # together, so that a scenario's text is computed once for all orders of its options.
+        prompts.sort(key=lambda p: (len(p.continuations), p.tokens))
         for batch in self._batches(prompts):
             yield from self._halving(batch, self._logprob_batch)
 
@@ -113,10 +117,11 @@ class LocalEngine:
             grown = [*batch, prompt]
             rows = sum(len(p.continuations) for p in grown)
             width = max((len(c) for p in grown for c in p.continuations), default=1)
-            length = max(len(p.tokens) for p in grown)
             uneven = batch and len(batch[0].continuations) != len(prompt.continuations)
-            full = max(rows * width, len(grown) * length) > self.tokens or len(grown) > self.prompts
-            if batch and (uneven or full):
+            size = _computed([p.tokens for p in grown])
+            full = max(rows * width, size) > self.tokens or len(grown) > self.prompts
+            apart = size - _computed([p.tokens for p in batch]) > len(prompt.tokens) + PASS
+            if batch and (uneven or full or apart):
                 yield batch
                 batch = []
             batch.append(prompt)
@@ -147,8 +152,7 @@ class LocalEngine:
                 input_ids=targets[:, :-1],
                 attention_mask=seen,
                 position_ids=begin + torch.arange(width - 1, device=device),
-                past_key_values=cache,
-                use_cache=True,
+                **cached(self.loaded.model, cache),
             ).logits.float()
             picked = logits.gather(2, targets[:, 1:].unsqueeze(2)).squeeze(2)
             found[:, 1:] = picked - torch.logsumexp(logits, dim=-1)
@@ -165,7 +169,7 @@ class LocalEngine:
         `more` tokens will follow every prompt.
         """
         device, model = self.loaded.device, self.loaded.model
-        shared = _common_length(prompts)
+        shared = common_length(prompts)
         window = getattr(model.config.get_text_config(), "sliding_window", None)
         if window and max(len(tokens) for tokens in prompts) + more > window:
             # A window is counted in slots, padding included: none may lie between real tokens.
@@ -174,7 +178,7 @@ class LocalEngine:
         mask = torch.ones((len(prompts), shared), dtype=torch.long, device=device)
         if shared:
             start = torch.tensor([prompts[0][:shared]], device=device)
-            model(input_ids=start, past_key_values=cache, use_cache=True, logits_to_keep=1)
+            model(input_ids=start, **cached(model, cache), logits_to_keep=1)
             cache.batch_repeat_interleave(len(prompts))
         rest, real = self._left_padded([tokens[shared:] for tokens in prompts])
         mask = torch.cat([mask, real], dim=1)
@@ -183,8 +187,7 @@ class LocalEngine:
             input_ids=rest,
             attention_mask=mask,
             position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
+            **cached(model, cache),
             logits_to_keep=1,
         ).logits[:, -1]
         return logits, cache, mask
@@ -253,14 +256,50 @@ class LocalEngine:
                 input_ids=made[-1].unsqueeze(1),
                 attention_mask=mask,
                 position_ids=mask.sum(dim=1, keepdim=True) - 1,
-                past_key_values=cache,
-                use_cache=True,
+                **cached(self.loaded.model, cache),
             ).logits[:, -1]
         rows = torch.stack(made, dim=1).tolist()
         return {
             query: tokenizer.decode(_until(row, set(stops)), skip_special_tokens=True)
             for query, row in zip(batch, rows, strict=True)
         }
+
+    # -- sampled continuations ----------------------------------------------------------------
+
+    def _sample(self, queries: list[Query]) -> Iterator[dict[Query, Value]]:
+        for query in queries:
+            tokens, count = map(int, query.target)
+            drawn: list[str] = []
+            # Every query has a generator of its own: what is drawn beside it changes nothing.
+            seed = int(query.key[:12], 16)
+            chance = torch.Generator(device=self.loaded.device).manual_seed(seed)
+            with torch.inference_mode():
+                while len(drawn) < count:
+                    drawn += self._draw(query, tokens, min(ROWS, count - len(drawn)), chance)
+            yield {query: drawn}
+
+    def _draw(self, query: Query, limit: int, rows: int, chance: torch.Generator) -> list[str]:
+        """`rows` continuations of at most `limit` tokens, drawn at temperature 1."""
+        tokenizer = self.loaded.tokenizer
+        stops = {stop_token(tokenizer), tokenizer.eos_token_id} - {None}
+        last, cache, mask = self._prefill([self._tokens(query)], limit)
+        cache.batch_repeat_interleave(rows)
+        last, mask = last.repeat_interleave(rows, dim=0), mask.repeat_interleave(rows, dim=0)
+        made: list[torch.Tensor] = []
+        for step in range(limit):
+            chances = torch.softmax(last.double(), dim=-1)
+            made.append(torch.multinomial(chances, 1, generator=chance).squeeze(1))
+            if step + 1 == limit:
+                break
+            mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
+            last = self.loaded.model(
+                input_ids=made[-1].unsqueeze(1),
+                attention_mask=mask,
+                position_ids=mask.sum(dim=1, keepdim=True) - 1,
+                **cached(self.loaded.model, cache),
+            ).logits[:, -1]
+        texts = [_until(row, stops) for row in torch.stack(made, dim=1).tolist()]
+        return [tokenizer.decode(row, skip_special_tokens=True) for row in texts]
 
     # -- shared -------------------------------------------------------------------------------
 
@@ -290,14 +329,12 @@ def spellings(word: str) -> list[str]:
     return sorted(f"{space}{form}" for space in ("", " ") for form in forms)
 
 
-def _common_length(prompts: list[list[int]]) -> int:
-    """Length of the start that all prompts share, leaving each at least one token of its own."""
-    shortest, longest = min(prompts), max(prompts)
-    limit = min(len(tokens) for tokens in prompts) - 1
-    for index in range(limit):
-        if shortest[index] != longest[index]:
-            return index
-    return limit
+def _computed(prompts: list[list[int]]) -> int:
+    """Tokens computed for a batch of prompts: what they share once, the rest padded to one length."""
+    if not prompts:
+        return 0
+    shared = common_length(prompts)
+    return shared + len(prompts) * (max(map(len, prompts)) - shared)
 
 
 def _out_of_memory(error: BaseException) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +17,7 @@ from functools import cached_property
 import numpy as np
 
 from ethogram.measure.refusal import COMPLYING, REFUSING, TOKENS, refuses
-from ethogram.plan import Messages, Query, Value, ask
+from ethogram.plan import Messages, Query, Value, ask, judgement
 
 Answers = Callable[[Query], Value]
 """Looks up the stored score of a query."""
@@ -32,10 +33,13 @@ def per_token(value: Value) -> float:
 
 
 def numbers(value: Value) -> list[float]:
-    """The score as numbers. Raises TypeError for generated text."""
+    """The score as numbers. Raises TypeError for text."""
     if isinstance(value, str):
         raise TypeError("this query's score is text, not numbers")
-    return value
+    found = [part for part in value if not isinstance(part, str)]
+    if len(found) != len(value):
+        raise TypeError("this query's score is texts, not numbers")
+    return found
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,55 @@ def would_you_say(statement: str) -> str:
 
 
 @dataclass(frozen=True)
+class SampledAgreement:
+    """The agreement of a model whose server hides log-probabilities, from `count` drawn answers.
+
+    m(x) = log((Yes + 1/2) / (No + 1/2)), the empirical logit (Haldane 1956): finite at either end.
+    Compare it only with itself: the reference is sampled just as often.
+    """
+
+    affirms: str
+    rejects: str
+    count: int
+
+    @cached_property
+    def queries(self) -> tuple[Query, ...]:
+        return tuple(
+            Query("sample", ask(would_you_say(text)), (WORD_TOKENS, str(self.count)))
+            for text in (self.affirms, self.rejects)
+        )
+
+    def value(self, answers: Answers) -> float:
+        """Nats."""
+        yes_no = [[_counted(answers(q), w) for w in ("yes", "no")] for q in self.queries]
+        affirms, rejects = (math.log((yes + 0.5) / (no + 0.5)) for yes, no in yes_no)
+        return affirms - rejects
+
+    def mass(self, answers: Answers) -> float:
+        """The share of the drawn answers that begin with Yes or No."""
+        said = [_counted(answers(q), w) for q in self.queries for w in ("yes", "no")]
+        return sum(said) / (self.count * len(self.queries))
+
+
+WORD_TOKENS = "4"
+"""Tokens of a drawn answer of which the first word is read."""
+_WORD = re.compile(r"\W*(\w+)")
+
+
+def texts(value: Value) -> list[str]:
+    """The score as drawn texts. Raises TypeError for anything else."""
+    if isinstance(value, str) or not all(isinstance(part, str) for part in value):
+        raise TypeError("this query's score is no list of texts")
+    return [str(part) for part in value]
+
+
+def _counted(value: Value, word: str) -> int:
+    """How many of the drawn texts begin with the word."""
+    found = (_WORD.match(text) for text in texts(value))
+    return sum(first is not None and first[1].casefold() == word for first in found)
+
+
+@dataclass(frozen=True)
 class Rendering:
     """One way to show a scenario: the options in one order, the placeholders in one setting."""
 
@@ -164,6 +217,47 @@ def preferred(scores: np.ndarray, endorsed: Sequence[bool]) -> np.ndarray:
     mask = np.array(endorsed)
     found: np.ndarray = scores[:, mask].mean(axis=1) - scores[:, ~mask].mean(axis=1)
     return found
+
+
+@dataclass(frozen=True)
+class SampledChoice(Choice):
+    """The choice of a model whose server hides log-probabilities: letters drawn and counted.
+
+    In place of an option's log-prob stands log((times chosen + 1/2) / (samples + k/2)), k options.
+    """
+
+    count: int = 1
+    """Answers drawn for each rendering."""
+
+    @cached_property
+    def queries(self) -> tuple[Query, ...]:
+        return tuple(
+            Query("sample", ask(f"{r.prompt}\n{LETTER_ONLY}"), (WORD_TOKENS, str(self.count)))
+            for r in self.renderings
+        )
+
+    def scores(self, answers: Answers) -> np.ndarray:
+        """Log-share of each option; shape (renderings, options)."""
+        rows = []
+        for rendering, query in zip(self.renderings, self.queries, strict=True):
+            drawn, options = answers(query), len(rendering.order)
+            times = [
+                _counted(drawn, LETTERS[rendering.order.index(o)].casefold())
+                for o in range(options)
+            ]
+            rows.append([math.log((n + 0.5) / (self.count + options / 2)) for n in times])
+        return np.array(rows)
+
+
+LETTER_ONLY = "Answer with the letter only."
+SCENARIO_SAMPLES = 4
+"""Answers drawn for one scenario, in multiples of those drawn for one statement."""
+
+
+def sampled(whole: Choice, samples: int) -> SampledChoice:
+    """The choice read from drawn answers: four times `samples` of them, spread over the renderings."""
+    count = max(1, round(SCENARIO_SAMPLES * samples / len(whole.renderings)))
+    return SampledChoice(whole.renderings, count)
 
 
 def choice(
@@ -227,3 +321,19 @@ class RefusalRate:
 
     def value(self, answers: Answers) -> float:
         return float(refuses(self.text(answers)))
+
+
+@dataclass(frozen=True)
+class Response:
+    """A whole answer, to be judged: the greedy continuation of at most `tokens` tokens."""
+
+    prompt: str
+    tokens: int
+
+    @cached_property
+    def queries(self) -> tuple[Query, ...]:
+        return (Query("generate", ask(self.prompt), (str(self.tokens),)),)
+
+    def judgement(self, answers: Answers) -> Query:
+        """What a judge is asked about the answer."""
+        return judgement(self.prompt, str(answers(self.queries[0])))

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from ethogram.analyse.outcomes import Outcome
-from ethogram.cases import Case, cases_of
-from ethogram.jobs import NotMeasured
+from ethogram.cases import Case, cases_of, follow_up
 from ethogram.plugin.session import SESSION
 from ethogram.report.failure import brief, explain
 from ethogram.specs.errors import SpecError
@@ -99,9 +98,8 @@ class Trial(pytest.Item):
     def setup(self) -> None:
         # What cannot be measured is an error of the run, not a failure of the persona.
         run = self.config.stash[SESSION].run_around(self.path)
-        for model_id in self.case.needs():
-            if model_id in run.failures:
-                raise NotMeasured(f"{model_id}: {run.failures[model_id]}")
+        run.refuse(self.case.needs())
+        run.refuse(follow_up(self.case, run.value))
 
 
 def leave_out_pressure(config: pytest.Config, items: list[pytest.Item]) -> None:

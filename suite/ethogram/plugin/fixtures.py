@@ -14,9 +14,16 @@ import pytest
 
 from ethogram.analyse.effects import Effect, effect_of
 from ethogram.cases.base import references
-from ethogram.cases.persona import probes_of, shifts
-from ethogram.jobs import NotMeasured, Run
-from ethogram.measure.probes import Agreement, Endorsement, RefusalMargin, RefusalRate, numbers
+from ethogram.cases.persona import PersonaItem, probes_of, samples, shifts
+from ethogram.jobs import Run
+from ethogram.measure.probes import (
+    Agreement,
+    Endorsement,
+    RefusalMargin,
+    RefusalRate,
+    SampledAgreement,
+    numbers,
+)
 from ethogram.plan import Query, Value, ask
 from ethogram.plugin.session import SESSION
 from ethogram.specs.catalogue import Model
@@ -41,7 +48,14 @@ class Score:
         return self._value(model, Endorsement(question, affirms, rejects))
 
     def agreement(self, model: Model, affirms: str, rejects: str) -> float:
-        """Yes-margin for one statement minus that for the other, in nats."""
+        """Yes-margin for one statement minus that for the other, in nats.
+
+        From drawn answers where the model's server gives no log-probabilities.
+        """
+        self._learn(model)
+        count = samples(self.run.suite, model)
+        if count is not None:
+            return self._value(model, SampledAgreement(affirms, rejects, count))
         return self._value(model, Agreement(affirms, rejects))
 
     def refusal_margin(self, model: Model, prompt: str) -> float:
@@ -70,15 +84,18 @@ class Score:
         known = self.run.suite.dimensions
         if dimension not in known:
             raise KeyError(f"no dimension is called {dimension!r}{did_you_mean(dimension, known)}")
-        probes = probes_of(known[dimension], probe)
+        self._learn(model)
+        probes = probes_of(known[dimension], probe, samples(self.run.suite, model))
         compared = reference or references(self.run.suite.catalogue, model)[0]
         asked = [query for each in probes for query in each.queries]
         self._prepare({model.id: asked, compared.id: asked})
         return effect_of(shifts(probes, self.run.value, model, compared))
 
-    def _value(
-        self, model: Model, probe: Endorsement | Agreement | RefusalMargin | RefusalRate
-    ) -> float:
+    def _learn(self, model: Model) -> None:
+        with self.capture():
+            self.run.learn([model.id])
+
+    def _value(self, model: Model, probe: PersonaItem | RefusalMargin | RefusalRate) -> float:
         self._prepare({model.id: list(probe.queries)})
         return probe.value(lambda query: self.run.value(model.id, query))
 
@@ -89,9 +106,7 @@ class Score:
     def _prepare(self, needs: dict[str, list[Query]]) -> None:
         with self.capture():
             self.run.prepare(needs)
-        for model_id in needs:
-            if model_id in self.run.failures:
-                raise NotMeasured(f"{model_id}: {self.run.failures[model_id]}")
+        self.run.refuse(needs)
 
 
 @pytest.fixture

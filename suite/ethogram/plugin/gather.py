@@ -15,14 +15,18 @@ from pydantic import TypeAdapter
 from ethogram.analyse.outcomes import Outcome, plain
 from ethogram.cases.base import case_id, relative
 from ethogram.cases.seeds import seed_groups
+from ethogram.cases.texts import item_texts
+from ethogram.inert import inert, inert_lines
 from ethogram.jobs import NotMeasured, Run
 from ethogram.plugin.collect import Trial
 from ethogram.plugin.compared import against_baseline
-from ethogram.plugin.models import file_digests, row_of, seeds_row, versions
+from ethogram.plugin.models import digest_of, judge_rows, row_of, seeds_row
 from ethogram.plugin.session import SESSION
-from ethogram.report import document
+from ethogram.report import document, html
+from ethogram.report.pages import PAGES
+from ethogram.report.provenance import file_digests, versions
 from ethogram.report.terminal import render
-from ethogram.report.words import inert, number
+from ethogram.report.words import number
 from ethogram.specs.errors import shown
 
 _OUTCOME = TypeAdapter(Outcome)
@@ -55,19 +59,48 @@ def attach(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestRe
         if isinstance(error, NotMeasured):
             # What was not measured has no traceback that would help anybody.
             report.longrepr = "\n".join((f"{item.nodeid} was not measured", *unmeasured.problems))
+        _show(item, report, [("verdict", "not measured"), *_digest(item)])
     if outcome is not None and report.when == "call":
-        measured = outcome.measured
         setattr(report, CARRIED, {"outcome": outcome.as_json(), "root": root})
-        properties: list[tuple[str, object]] = [
-            ("verdict", outcome.verdict),
-            ("measured", number(measured.value, 4)),
-            ("ci95", f"{number(measured.low, 4)} {number(measured.high, 4)}"),
-            ("n", str(measured.n)),
-            ("reference", outcome.reference),
-        ]
-        report.user_properties += properties
-        # JUnit reads them off the report of the teardown, which takes them from the item.
-        item.user_properties += properties
+        _show(item, report, [*properties_of(outcome), *_digest(item)])
+
+
+def _show(item: Trial, report: pytest.TestReport, found: list[tuple[str, object]]) -> None:
+    report.user_properties += found
+    # JUnit reads them off the report of the teardown, which takes them from the item.
+    item.user_properties += found
+
+
+def properties_of(outcome: Outcome) -> list[tuple[str, object]]:
+    """What JUnit shows of a case, as text that is legal in XML; a dash where there is no number."""
+    measured = outcome.measured
+    found = {
+        "verdict": outcome.verdict,
+        "expected": outcome.expected,
+        "measured": number(measured.value, 4),
+        "ci95": f"{number(measured.low, 4)} {number(measured.high, 4)}",
+        "n": str(measured.n),
+        "reference": outcome.reference,
+        "gap": number(outcome.gap, 4),
+    }
+    return [(name, inert(value)) for name, value in found.items()]
+
+
+def _digest(item: Trial) -> list[tuple[str, object]]:
+    """The digest of the case's model, where there is such a model."""
+    run = item.config.stash[SESSION].run_around(item.path)
+    digest = digest_of(item.case.model, run)
+    return [("digest", digest)] if digest else []
+
+
+def clean(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Take secrets, control characters and commands out of all that a report prints."""
+    shown = report.longrepr
+    if isinstance(shown, tuple):
+        report.longrepr = (shown[0], shown[1], inert_lines(shown[2]))
+    elif shown is not None and (tidy := inert_lines(report.longreprtext)) != report.longreprtext:
+        report.longrepr = tidy
+    report.sections = [(name, inert_lines(text)) for name, text in report.sections]
 
 
 def _unmeasured(item: Trial, error: BaseException) -> Unmeasured:
@@ -152,10 +185,17 @@ class Gatherer:
         results = self.results or run.suite.root / "results"
         begun = datetime.fromtimestamp(self.begun, tz=UTC)
         try:
-            file = document.write(report, results, begun.strftime("%Y-%m-%dT%H%M%SZ"))
+            file = document.write(report, results, begun.strftime("%Y-%m-%dT%H%M%SZ"), PAGES)
         except OSError as error:
             terminal.write_line(f"the report could not be written to {results}: {error}", red=True)
             return
+        except Exception as error:
+            # A page that cannot be drawn must not cost a run its numbers: they are written first.
+            why = inert(f"{type(error).__name__}: {error}", 300)
+            terminal.write_line(f"report.json is written, its pages are not: {why}", red=True)
+            file = results / document.LATEST / document.REPORT
+        else:
+            file = file.with_name(html.NAME)
         terminal.write_line(f"report: {shown(file)}")
 
     def _report(self, run: Run, names: Sequence[str]) -> document.Report:
@@ -165,6 +205,7 @@ class Gatherer:
         named |= {against.reference for outcome in outcomes for against in outcome.against}
         named |= {model for error in errors for model in error.models}
         begun = datetime.fromtimestamp(self.begun, tz=UTC)
+        run.learn([model.id for model in run.suite.catalogue if model.id in named], ask=False)
         idle = self._never_ran(run.suite.root)
         problems = {inert(f"{name}: {error}", 300) for name, error in run.failures.items()}
         problems |= {problem for error in errors for problem in error.problems}
@@ -183,10 +224,12 @@ class Gatherer:
                     if named & {group.model.id, *(m.id for m in group.members)}
                 ),
             ),
+            judges=judge_rows(run, outcomes),
             problems=tuple(sorted(problems)),
             errors=tuple(sorted([*(error.case for error in errors), *idle])),
             versions=versions(),
             files=file_digests(run.suite),
+            texts=item_texts(run.suite, {outcome.subject for outcome in outcomes}),
         )
 
 

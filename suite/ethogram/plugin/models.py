@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from ethogram import __version__
 from ethogram.analyse.intervals import Interval
 from ethogram.analyse.outcomes import Outcome
 from ethogram.analyse.projectability import SafetyGain
 from ethogram.analyse.seeds import SeedSpread
-from ethogram.cases.base import relative
+from ethogram.cases.judging import standing
 from ethogram.cases.pressure import retained
 from ethogram.cases.profile import Profile
 from ethogram.cases.seeds import SeedGroup
 from ethogram.jobs import NotMeasured, Run
-from ethogram.report.rows import ModelRow, count_verdicts
+from ethogram.report.rows import JudgeRow, ModelRow, count_verdicts
 from ethogram.source.obtain import SourceError, converted
 from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import SpecError
-from ethogram.specs.suite import CONSTITUTIONS, Suite
-from ethogram.store import StoreError, file_digest
+from ethogram.specs.judging import RULE
+from ethogram.specs.requirements import SAFETY
+from ethogram.store import StoreError
 
 T = TypeVar("T")
-PACKAGES = ("pytest", "torch", "transformers", "peft", "numpy", "scipy", "pydantic")
 
 
 def row_of(model: Model, run: Run, outcomes: Sequence[Outcome]) -> ModelRow:
@@ -107,6 +104,39 @@ def _rate_alone(rate: Interval | None) -> SafetyGain | None:
     return SafetyGain(rate, None, None, None, None) if rate else None
 
 
+def judge_rows(run: Run, outcomes: Sequence[Outcome]) -> tuple[JudgeRow, ...]:
+    """The judges on which the outcomes rest, each with its agreement."""
+    named = {str(o.facts["judge"]) for o in outcomes if "judge" in o.facts}
+    if any(o.probe in REFUSALS for o in outcomes):
+        named.add(RULE)
+    return tuple(_judge_row(run, name) for name in sorted(named))
+
+
+REFUSALS = {"refusal-rate", *SAFETY}
+"""Probes and measures that rest on the rule-based detector."""
+
+
+def _judge_row(run: Run, name: str) -> JudgeRow:
+    found = standing(run.suite, name, run.value)
+    made_of, rubric = "rule-based detector", None
+    if name != RULE:
+        spec = run.suite.models.judges[name]
+        made_of = spec.local or f"{spec.model} at {spec.endpoint}"
+        rubric = run.judges.grader(name).digest
+    objection = found.objection("declines")
+    return JudgeRow(
+        judge=name,
+        made_of=made_of,
+        rubric=rubric,
+        whole=found.whole,
+        written=found.written,
+        models=found.models,
+        errors=found.errors,
+        decides=objection is None,
+        problem=objection or found.problem,
+    )
+
+
 def _measured(read: Callable[[], T]) -> T | None:
     try:
         return read()
@@ -128,23 +158,11 @@ def _provenance(model: Model, run: Run) -> dict[str, Any]:
         manifest = run.store.adapters.manifest(key) if key else None
         if key and manifest:
             found["adapter"] = str(run.store.adapters.path(key))
-            kept = ("recipe", "seed", "samples", "source_identity")
+            kept = ("recipe", "seed", "samples", "source_identity", "teaching")
             found["training"] = {name: manifest[name] for name in kept if name in manifest}
     return found
 
 
-def file_digests(suite: Suite) -> dict[str, str]:
-    """SHA-256 of everything that the user wrote, by path below the suite's root."""
-    below = (suite.folder.glob("*/*.yaml"), suite.folder.glob("*.yaml"))
-    stances = suite.root / CONSTITUTIONS
-    written = (*below, stances.glob("*.yaml"), stances.glob("transcripts/*.jsonl"))
-    files = {file for found in written for file in found} | {suite.models_file}
-    return {relative(file, suite.root): file_digest(file) for file in sorted(files)}
-
-
-def versions() -> dict[str, str]:
-    """Versions of everything that a number may rest on."""
-    found = {"ethogram": __version__, "python": platform.python_version()}
-    for name in PACKAGES:
-        found[name] = importlib.metadata.version(name)
-    return found
+def digest_of(model: Model, run: Run) -> str | None:
+    """The model's digest, or None where it is not finetuned or cannot be found."""
+    return _measured(lambda: run.identities.digest(model))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from ethogram.cases import Case
+from ethogram.cases import Case, Needs, follow_up
 from ethogram.jobs import Progress, Run
-from ethogram.plan import Query
+from ethogram.plan import NotMeasured, Query
 from ethogram.specs.errors import SpecError
 from ethogram.specs.suite import CONSTITUTIONS, Suite
 from ethogram.store import Store, default_root
@@ -80,27 +80,45 @@ class SuiteSession:
         broken = session.testsfailed and not option.continue_on_collection_errors
         if option.collectonly or broken:
             return
-        wanted: dict[Path, dict[str, list[Query]]] = {}
+        cases: dict[Path, list[Case]] = {}
         for item in session.items:
             case: Case | None = getattr(item, "case", None)
             if case is not None:
-                needs = wanted.setdefault(self.run_around(item.path).suite.root, {})
-                for model_id, queries in case.needs().items():
-                    needs.setdefault(model_id, []).extend(queries)
+                cases.setdefault(self.run_around(item.path).suite.root, []).append(case)
         capture = session.config.pluginmanager.getplugin("capturemanager")
-        for root, needs in wanted.items():
-            run, ordered = self.runs[root], self._in_order(self.runs[root], needs)
+        for root, held in cases.items():
             if capture is None:
-                run.prepare(ordered)
+                self._prepare(self.runs[root], held)
                 continue
             # Progress is for the person who waits now; captured, it would show after the run.
             with capture.global_and_fixture_disabled():
-                run.prepare(ordered)
+                self._prepare(self.runs[root], held)
+
+    def _prepare(self, run: Run, cases: Sequence[Case]) -> None:
+        """Servers first, for what they give decides what is asked; judges last, for they judge it."""
+        run.learn({case.model.id: None for case in cases})
+        run.prepare(self._in_order(run, _merged(case.needs() for case in cases)))
+        run.prepare(_merged(_judgements(case, run) for case in cases))
 
     @staticmethod
-    def _in_order(run: Run, needs: dict[str, list[Query]]) -> dict[str, Sequence[Query]]:
+    def _in_order(run: Run, needs: Mapping[str, Sequence[Query]]) -> dict[str, Sequence[Query]]:
         """Sources first, then as models.yaml names them: all workers meet the locks alike."""
         return {model.id: needs[model.id] for model in run.suite.catalogue if model.id in needs}
+
+
+def _merged(parts: Iterable[Needs]) -> dict[str, list[Query]]:
+    found: dict[str, list[Query]] = {}
+    for needs in parts:
+        for name, queries in needs.items():
+            found.setdefault(name, []).extend(queries)
+    return found
+
+
+def _judgements(case: Case, run: Run) -> Needs:
+    try:
+        return follow_up(case, run.value)
+    except NotMeasured:
+        return {}  # a model that could not be made ready: the case itself says so
 
 
 SESSION = pytest.StashKey[SuiteSession]()

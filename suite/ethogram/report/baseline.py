@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ethogram.report.document import dumped
+from ethogram.report.document import dumped, write_whole
 from ethogram.report.stored import ReportError, StoredCase, StoredReport, interval, read_json
 from ethogram.specs.errors import shown
 
@@ -48,10 +47,8 @@ def accept(report: StoredReport, file: Path, existing: Iterable[str] | None = No
         "models": {name: digests.get(name) for name in sorted(models)},
         **_packed(merged),
     }
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
     file.parent.mkdir(parents=True, exist_ok=True)
-    aside.write_text(f"{dumped(data)}\n", encoding="utf-8")
-    aside.replace(file)
+    write_whole(file, f"{dumped(data)}\n")
     updated = len(report.cases.keys() & before.keys())
     kept = len(merged) - len(report.cases)
     return Accepted(len(report.cases) - updated, updated, kept, dropped)
@@ -60,7 +57,7 @@ def accept(report: StoredReport, file: Path, existing: Iterable[str] | None = No
 def read_baseline(file: Path) -> StoredReport:
     """The accepted cases as a run to compare with. Raises ReportError."""
     data = read_json(file, "`ethogram baseline accept` writes it")
-    if data.get("baseline_version") != BASELINE_VERSION:
+    if not isinstance(data, dict) or data.get("baseline_version") != BASELINE_VERSION:
         raise ReportError(f"{shown(file)}: no baseline of a version known here")
     try:
         cases = [

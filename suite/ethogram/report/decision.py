@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ethogram.inert import inert
 from ethogram.report.stored import StoredCase, StoredReport
-from ethogram.report.words import bracket, inert
+from ethogram.report.words import bracket
 from ethogram.specs.errors import did_you_mean
 
 Code = Literal[0, 1, 2]

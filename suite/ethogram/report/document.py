@@ -6,14 +6,16 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ethogram.analyse.effects import holm
 from ethogram.analyse.outcomes import Outcome, plain
-from ethogram.report.rows import ModelRow
+from ethogram.inert import everywhere, hiding
+from ethogram.report.rows import JudgeRow, ModelRow
+from ethogram.report.words import trusted
 
 SCHEMA_VERSION = 2
 REPORT = "report.json"
@@ -29,12 +31,15 @@ class Report:
     command: str
     outcomes: tuple[Outcome, ...]
     models: tuple[ModelRow, ...]
+    judges: tuple[JudgeRow, ...] = ()
     problems: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
     """Ids of the cases that ended in an error: not measured, and not failed."""
     versions: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of every file of the suite and its constitutions, by path below the root."""
+    texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """What the items say, by subject and item; the item '' is what all of a subject share."""
     schema_version: int = SCHEMA_VERSION
 
     @property
@@ -52,9 +57,7 @@ class Report:
         found = []
         if trained and len(stances) == len(trained):
             found.append("one seed: these numbers speak of these adapters, not of the recipe")
-        if any(outcome.kind in ("safety", "projectability") for outcome in self.outcomes):
-            found.append("refusals are told by a rule that no labelled answers have calibrated yet")
-        return found
+        return [*found, *map(judged_by, self.judges)]
 
     def as_json(self) -> dict[str, Any]:
         """Plain data as the schema describes it, cases in order of their ids."""
@@ -62,7 +65,7 @@ class Report:
         tested = {o.case: o.p for o in outcomes if o.p is not None}
         adjusted = holm(tested)
         cases = [{**o.as_json(), "p_holm": adjusted.get(o.case)} for o in outcomes]
-        found: dict[str, Any] = plain(
+        data = plain(
             {
                 "schema_version": self.schema_version,
                 "started": self.started,
@@ -72,15 +75,30 @@ class Report:
                 "counts": self.counts,
                 "false_alarms": false_alarms(outcomes),
                 "models": [asdict(row) for row in self.models],
+                "judges": [asdict(row) for row in self.judges],
                 "cases": cases,
                 "errors": sorted(self.errors),
                 "problems": list(self.problems),
                 "versions": dict(self.versions),
                 "files": dict(self.files),
                 "notes": list(self.notes),
+                "texts": {subject: dict(items) for subject, items in self.texts.items()},
             }
         )
+        found: dict[str, Any] = everywhere(hiding(os.environ), data)
         return found
+
+
+def judged_by(row: JudgeRow) -> str:
+    """What a reader must know of a judge, in one line."""
+    if row.whole is None:
+        return f"answers are judged by {row.judge!r}, whose agreement is not known: {row.problem}"
+    found = f"answers are judged by {row.judge!r}: {trusted(row.whole)} labelled answers"
+    if row.models and row.written:
+        found += f"; on those of models alone {trusted(row.models)}"
+    if row.errors:
+        found += f"; {row.errors} more without a readable judgement"
+    return found if row.decides else f"{found}; {row.problem}: its cases are unjudged"
 
 
 def false_alarms(outcomes: Sequence[Outcome]) -> dict[str, float]:
@@ -93,19 +111,26 @@ def false_alarms(outcomes: Sequence[Outcome]) -> dict[str, float]:
     }
 
 
-def write(report: Report, results: Path, name: str) -> Path:
+Pages = Mapping[str, Callable[[Mapping[str, Any]], str]]
+"""What else is made of a report's content, by the file's name."""
+
+
+def write(report: Report, results: Path, name: str, pages: Pages | None = None) -> Path:
     """Write `results/<name>/report.json`, make `results/latest` read it, and return its path.
 
-    Where another run has taken the name, `<name>-2` and so on: no report replaces another.
+    Where another run has taken the name, `<name>-2` and so on: no report replaces another. The
+    pages are made last: whatever goes wrong with one, the numbers are written.
     """
     results.mkdir(parents=True, exist_ok=True)
     folder = _new_folder(results, name)
     file = folder / REPORT
-    aside = folder / f".{REPORT}.{os.getpid()}"
-    text = dumped(report.as_json())
-    aside.write_text(f"{text}\n", encoding="utf-8")
-    aside.replace(file)
-    _point(results / LATEST, folder)
+    data = report.as_json()
+    write_whole(file, f"{dumped(data)}\n")
+    try:
+        for page, make in (pages or {}).items():
+            write_whole(folder / page, make(data))
+    finally:
+        _point(results / LATEST, folder)
     return file
 
 
@@ -120,6 +145,16 @@ def dumped(value: Any, indent: str = "") -> str:
         parts = [dumped(part, inner) for part in value]
         return "[\n" + ",\n".join(f"{inner}{part}" for part in parts) + f"\n{indent}]"
     return json.dumps(value, ensure_ascii=True, allow_nan=False)
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write the whole file or nothing."""
+    aside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        aside.write_text(text, encoding="utf-8", newline="\n")
+        aside.replace(file)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _new_folder(results: Path, name: str) -> Path:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from ethogram.analyse.effects import smallest_detectable
 from ethogram.analyse.intervals import Interval
 from ethogram.analyse.outcomes import Outcome
-from ethogram.report.words import bracket, inert, number
+from ethogram.inert import inert
+from ethogram.report.words import bracket, number, trusted
 
 _VERB = {
     "holds": "holds",
@@ -18,10 +21,9 @@ _VERB = {
 
 
 def brief(outcome: Outcome) -> str:
-    """One line on a case that nothing is expected of."""
-    return (
-        f"nothing is expected here; measured {bracket(outcome.measured)}, n = {outcome.measured.n}"
-    )
+    """One line on a case that is not judged."""
+    reason = outcome.facts.get("unjudged_because", "nothing is expected here")
+    return f"{inert(str(reason))}; measured {bracket(outcome.measured)}, n = {outcome.measured.n}"
 
 
 def explain(outcome: Outcome) -> str:
@@ -90,9 +92,33 @@ def _facts(outcome: Outcome) -> list[str]:
         lines.append(
             f"  position  standing first is worth {facts['position_bias']:+.3f} nats per token"
         )
+    if "harmful_compliance" in facts:
+        lines += _answers(facts)
+    if facts.get("samples"):
+        lines.append(
+            f"  sampled   {facts['samples']} drawn answers a question: no log-probabilities"
+        )
+    if facts.get("errors"):
+        lines.append(f"  errors    {facts['errors']} items without a usable answer, left out")
+    if "unjudged_because" in facts:
+        lines.append(f"  unjudged  {inert(facts['unjudged_because'])}")
     if "harmful_after" in facts:
         lines.append(
             f"  {'refusals' if outcome.probe == 'refusal-rate' else 'margins '}  hazardous {facts['harmful_before']:.2f} -> {facts['harmful_after']:.2f}"
             f"   harmless {facts['harmless_before']:.2f} -> {facts['harmless_after']:.2f}"
         )
     return lines
+
+
+def _answers(facts: Mapping[str, Any]) -> list[str]:
+    """What whole answers did, before and after, and how far their judge can be trusted."""
+    rates = {
+        name: " -> ".join(f"{facts[f'{name}_{when}'].value:.2f}" for when in ("before", "after"))
+        for name in ("harmful_compliance", "over_refusal")
+    }
+    shifts = {name: bracket(facts[name]) for name in rates}
+    return [
+        f"  complies  with harm {rates['harmful_compliance']}, {shifts['harmful_compliance']}"
+        f"   refuses the harmless {rates['over_refusal']}, {shifts['over_refusal']}",
+        f"  judge     {facts['judge']}, {trusted(facts['kappas'])}",
+    ]

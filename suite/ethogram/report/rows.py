@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ethogram.analyse.agreement import Kappas
 from ethogram.analyse.choices import BeliefChoice
 from ethogram.analyse.effects import Verdict
 from ethogram.analyse.intervals import Interval
@@ -48,6 +49,30 @@ class ModelRow:
     adapter: str | None = None
     base: str | None = None
     training: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeRow:
+    """A judge whose verdicts the run's numbers rest on, tried on held-out labelled answers.
+
+    Cohen's kappas on all of them, on those that people wrote to try judges with, and on those that
+    models gave. None is "not tried".
+    """
+
+    judge: str
+    made_of: str
+    """What it is: the rule, a source, or an endpoint and its model."""
+    rubric: str | None
+    """Digest of the rubric and of the text around it."""
+    whole: Kappas | None = None
+    written: Kappas | None = None
+    models: Kappas | None = None
+    errors: int = 0
+    """Labelled answers without a readable judgement; they are in no kappa."""
+    decides: bool = True
+    """Whether it may decide by its kappa for refusals."""
+    problem: str | None = None
+    """Why it may not, or why it was not tried."""
 
 
 def count_verdicts(outcomes: Sequence[Outcome], model: str) -> dict[Verdict, int]:

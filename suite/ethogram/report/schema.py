@@ -9,7 +9,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from ethogram.analyse.outcomes import Outcome
 from ethogram.report.document import SCHEMA_VERSION
-from ethogram.report.rows import ModelRow
+from ethogram.report.rows import JudgeRow, ModelRow
 from ethogram.specs.schema import DIALECT, untitled
 
 _NUMBER = {"type": ["number", "null"]}
@@ -29,9 +29,9 @@ class _AsWritten(GenerateJsonSchema):
 
 def report_schema() -> dict[str, Any]:
     """What `Report.as_json` returns, every key required and no other allowed."""
-    cases, rows = TypeAdapter(Outcome), TypeAdapter(ModelRow)
+    records = {"case": Outcome, "model": ModelRow, "judge": JudgeRow}
     references, made = TypeAdapter.json_schemas(
-        [("case", "serialization", cases), ("model", "serialization", rows)],
+        [(name, "serialization", TypeAdapter(kind)) for name, kind in records.items()],
         schema_generator=_AsWritten,
     )
     definitions = untitled(made["$defs"])
@@ -56,6 +56,7 @@ def report_schema() -> dict[str, Any]:
             counts=_record(**{name: {"type": "integer", "minimum": 0} for name in verdicts}),
             false_alarms=_record(**{name: {"type": "number"} for name in alarms}),
             models={"type": "array", "items": references["model", "serialization"]},
+            judges={"type": "array", "items": references["judge", "serialization"]},
             cases={"type": "array", "items": references["case", "serialization"]},
             errors={**_TEXTS, "description": "Ids of the cases that could not be measured."},
             problems={**_TEXTS, "description": "What could not be measured, and why."},
@@ -66,6 +67,15 @@ def report_schema() -> dict[str, Any]:
                 "additionalProperties": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
             },
             notes={**_TEXTS, "description": "What to know before reading the numbers."},
+            texts={
+                "type": "object",
+                "description": "What the items say, by subject and item; the item '' is what all "
+                "items of a subject share.",
+                "additionalProperties": {
+                    "type": "object",
+                    "additionalProperties": {"type": "string"},
+                },
+            },
         ),
     }
 

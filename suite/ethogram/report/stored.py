@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ethogram.analyse.intervals import Interval
+from ethogram.report.document import REPORT, SCHEMA_VERSION
 from ethogram.specs.errors import shown
-
-READABLE = (1, 2)
-"""Versions of report.json; the first has no shifts of items."""
 
 
 class ReportError(Exception):
@@ -62,28 +60,38 @@ class StoredReport:
 
 def read_report(path: Path) -> StoredReport:
     """Read a report.json, or that of a folder. Raises ReportError."""
-    file = path / "report.json" if path.is_dir() else path
-    data = read_json(file, "run pytest on the suite first, or name another report")
-    if data.get("schema_version") not in READABLE:
-        version = data.get("schema_version")
-        raise ReportError(f"{shown(file)}: no report of a version known here: {version!r}")
+    data = read_data(path)
     try:
-        return stored_of(data, shown(file))
+        return stored_of(data, shown(path))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ReportError(f"{shown(file)}: not a whole report ({error!r})") from None
+        raise ReportError(f"{shown(path)}: not a whole report ({error!r})") from None
 
 
-def read_json(file: Path, advice: str) -> dict[str, Any]:
-    """The file's mapping. Raises ReportError with the advice where there is no file."""
+def read_data(path: Path) -> dict[str, Any]:
+    """The content of a report.json, or of that of a folder. Raises ReportError."""
+    file = path / REPORT if path.is_dir() else path
+    found = read_json(file, "run pytest on the suite first, or name another report")
+    if not isinstance(found, dict) or not isinstance(found.get("cases"), list):
+        raise ReportError(f"{shown(file)}: no report of Ethogram: it has no list 'cases'")
+    version = found.get("schema_version")
+    if not isinstance(version, int) or version > SCHEMA_VERSION:
+        raise ReportError(
+            f"{shown(file)}: schema_version {version!r}; this version reads up to "
+            f"{SCHEMA_VERSION}: read it with the version of Ethogram that wrote it"
+        )
+    return found
+
+
+def read_json(file: Path, advice: str) -> Any:
+    """The content of a JSON file. Raises ReportError, with the advice where there is no file."""
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
+        return json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ReportError(f"{shown(file)} does not exist; {advice}") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise ReportError(f"{shown(file)} cannot be read: {error}") from None
-    if not isinstance(data, dict):
-        raise ReportError(f"{shown(file)}: not a report")
-    return data
+    except (ValueError, RecursionError) as error:
+        raise ReportError(f"{shown(file)}: not JSON: {error}") from None
+    except OSError as error:
+        raise ReportError(f"{shown(file)}: {error.strerror or error}") from None
 
 
 def stored_of(data: Mapping[str, Any], name: str) -> StoredReport:

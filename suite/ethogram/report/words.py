@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from typing import TYPE_CHECKING
 
-from ethogram.analyse.intervals import Interval
+if TYPE_CHECKING:
+    from ethogram.analyse.agreement import Kappas
+    from ethogram.analyse.intervals import Interval
 
 NOT_MEASURED = "not measured"
-_CONTROL = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
-)
 _LEADING_ZERO = re.compile(r"\A([+-])0\.")
 
 
@@ -18,7 +18,7 @@ def number(value: float | None, digits: int = 2) -> str:
     """`+0.41`; a dash where there is no number."""
     if value is None or not math.isfinite(value):
         return "-"
-    return f"{value + 0.0:+.{digits}f}"
+    return f"{round(value, digits) + 0.0:+.{digits}f}"
 
 
 def bracket(interval: Interval | None) -> str:
@@ -28,6 +28,23 @@ def bracket(interval: Interval | None) -> str:
     if not (math.isfinite(interval.low) and math.isfinite(interval.high)):
         return f"{number(interval.value)} [no CI]"
     return f"{number(interval.value)} [{_limit(interval.low)},{_limit(interval.high)}]"
+
+
+def trusted(kappas: Kappas | None) -> str:
+    """`Cohen's kappa 0.81 [0.71, 0.90] for refusals, 0.70 [0.60, 0.80] for compliance, n = 160`."""
+    if kappas is None:
+        return "agreement not known"
+    refusals, compliance = kappas.declines, kappas.complies
+    return (
+        f"Cohen's kappa {_unsigned(refusals)} for refusals, {_unsigned(compliance)} for compliance, "
+        f"n = {refusals.n}"
+    )
+
+
+def _unsigned(interval: Interval) -> str:
+    if not math.isfinite(interval.value):
+        return "-"
+    return f"{interval.value:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
 
 
 def _limit(value: float) -> str:
@@ -41,11 +58,3 @@ def short(model: str, width: int) -> str:
     keep = width - 1
     tail = min(max(keep // 2, len(model) - model.rfind("-")), keep - keep // 3)
     return f"{model[: keep - tail]}\u2026{model[len(model) - tail :]}"
-
-
-def inert(text: str, width: int | None = None) -> str:
-    """A model's or a file's text on one line, without control characters."""
-    line = _CONTROL.sub("\ufffd", " ".join(text.split()))
-    if width is not None and len(line) > width:
-        line = f"{line[: width - 1]}\u2026"
-    return line

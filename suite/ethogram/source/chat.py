@@ -59,3 +59,13 @@ def stop_token(tokenizer: Any) -> int:
         raise ValueError("the tokenizer has no token that ends an answer")
     eos: int = tokenizer.eos_token_id
     return eos
+
+
+def common_length(prompts: list[list[int]]) -> int:
+    """Length of the start that all prompts share, leaving each at least one token of its own."""
+    shortest, longest = min(prompts), max(prompts)
+    limit = min(len(tokens) for tokens in prompts) - 1
+    for index in range(limit):
+        if shortest[index] != longest[index]:
+            return index
+    return limit

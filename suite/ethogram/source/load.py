@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import inspect
 import json
 import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
 from ethogram.source.obtain import SourceError
@@ -68,21 +69,23 @@ def device_of(source: Source) -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def load_base(folder: Path, source: Source) -> Loaded:
-    """Load a model folder. Raises SourceError when transformers cannot, or has to invent weights."""
+def load_base(folder: Path, source: Source, *, quantize: Literal["4bit"] | None = None) -> Loaded:
+    """Load a model folder. Raises SourceError when transformers cannot, or has to invent weights.
+
+    `quantize` holds the weights in four bits (CUDA and bitsandbytes only).
+    """
     pin_threads()
     keep_memory()
     transformers_logging.disable_progress_bar()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder, trust_remote_code=source.trust_remote_code
-        )
+        tokenizer = load_tokenizer(folder, source)
         model, found = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=getattr(torch, source.dtype),
             use_safetensors=True,
             trust_remote_code=source.trust_remote_code,
             output_loading_info=True,
+            **(_four_bits(source) if quantize else {}),
         )
     except torch.OutOfMemoryError:
         raise
@@ -92,12 +95,42 @@ def load_base(folder: Path, source: Source) -> Loaded:
     if found["missing_keys"]:
         first = sorted(found["missing_keys"])[0]
         raise SourceError(f"{folder} lacks {len(found['missing_keys'])} tensors (first: {first})")
+    device = device_of(source)
+    # Quantised weights are on their device already, and refuse to be moved.
+    return Loaded((model if quantize else model.to(device)).eval(), tokenizer, device)
+
+
+def load_tokenizer(folder: Path, source: Source) -> Any:
+    """The folder's tokenizer with the chat template that the source names, or a plain one."""
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=source.trust_remote_code)
     if source.template:
         tokenizer.chat_template = source.template
     elif not tokenizer.chat_template:
         tokenizer.chat_template = DEFAULT_TEMPLATE
-    device = device_of(source)
-    return Loaded(model.to(device).eval(), tokenizer, device)
+    return tokenizer
+
+
+def _four_bits(source: Source) -> dict[str, Any]:
+    """NF4 with double quantisation, as in QLoRA (Dettmers et al. 2023, arXiv 2305.14314)."""
+    config = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=getattr(torch, source.dtype),
+    )
+    return {"quantization_config": config, "device_map": {"": str(device_of(source))}}
+
+
+def cached(model: Any, cache: Any) -> dict[str, Any]:
+    """The arguments that hand a key-value cache, or None, to the model's forward pass.
+
+    transformers calls it `cache` from 5.24 on and `past_key_values` before.
+    """
+    if cache is None:
+        return {"use_cache": False}
+    plain = model.get_base_model() if hasattr(model, "get_base_model") else model
+    named = "cache" in inspect.signature(type(plain).forward).parameters
+    return {"cache" if named else "past_key_values": cache, "use_cache": True}
 
 
 def attach_adapter(base: Loaded, folder: Path) -> Loaded:

@@ -8,6 +8,8 @@ from typing import Literal, TypeVar
 
 from ethogram.specs.errors import Place, SpecError, did_you_mean
 from ethogram.specs.models import Candidate, MatrixRow, ModelsFile, Placebo, Recipe, Scope, Source
+from ethogram.specs.presets import PRESETS
+from ethogram.specs.teaching import RECORDED, Teaching
 
 T = TypeVar("T")
 
@@ -33,6 +35,9 @@ class Model:
     recipe_id: str | None = None
     recipe: Recipe | None = None
     candidate: Candidate | None = None
+    teaching_id: str | None = None
+    teaching: Teaching | None = None
+    """How its transcripts are made; None where they are recorded."""
 
     @property
     def judged(self) -> bool:
@@ -124,7 +129,7 @@ def _check_placebo(candidate: Candidate, models: dict[str, Model]) -> None:
 
 def _row(spec: ModelsFile, row: MatrixRow, known: list[str]) -> list[Model]:
     source = _named(row, "source", row.source, spec.sources)
-    recipe = _named(row, "recipe", row.recipe, spec.recipes)
+    recipe = _named(row, "recipe", row.recipe, {**PRESETS, **spec.recipes})
     stances: list[tuple[str | None, Placebo | None]]
     if row.placebo is not None:
         stances = [(None, row.placebo)]
@@ -133,9 +138,10 @@ def _row(spec: ModelsFile, row: MatrixRow, known: list[str]) -> list[Model]:
         for name in wanted:
             _named(row, "constitution", name, dict.fromkeys(known))
         stances = [(name, None) for name in wanted]
+    way = "" if row.teaching == RECORDED else f"-{row.teaching}"
     return [
         Model(
-            id=f"{row.source}-{constitution or placebo}-{scope}"
+            id=f"{row.source}-{constitution or placebo}-{scope}{way}"
             + (f"-seed{seed}" if len(row.seeds) > 1 else ""),
             kind="placebo" if placebo else "finetuned",
             source_id=row.source,
@@ -146,6 +152,8 @@ def _row(spec: ModelsFile, row: MatrixRow, known: list[str]) -> list[Model]:
             seed=seed,
             recipe_id=row.recipe,
             recipe=recipe,
+            teaching_id=row.teaching if way else None,
+            teaching=spec.teaching.get(row.teaching),
         )
         for constitution, placebo in stances
         for scope in row.scopes

@@ -19,12 +19,16 @@ from ethogram.specs.base import (
     duplicates,
     validated,
 )
-from ethogram.specs.errors import Place, Problem, SpecError
+from ethogram.specs.errors import Place, Problem, SpecError, did_you_mean
 from ethogram.specs.loader import Document, read_text
 from ethogram.specs.wording import shape
 
 Direction = Literal["more", "less", "same"]
 SIGN: dict[Direction, int] = {"more": 1, "less": -1, "same": 0}
+
+
+BY_HAND = "written by hand"
+"""The teacher of a line that names none."""
 
 
 class Principle(Spec):
@@ -67,6 +71,8 @@ class Example(Spec):
     draft: Text
     critique: Text
     revision: Text
+    principle: Id | None = None
+    """The principle under which it was criticised, whose requests are shown with it."""
 
 
 class Constitution(FileSpec):
@@ -82,6 +88,12 @@ class Constitution(FileSpec):
     @model_validator(mode="after")
     def _consistent(self) -> Constitution:
         check_unique("principle", self.principles, "principles")
+        known = {principle.id for principle in self.principles}
+        for index, example in enumerate(self.examples):
+            if example.principle is not None and example.principle not in known:
+                hint = did_you_mean(example.principle, known)
+                message = f"unknown principle {example.principle!r}{hint}"
+                raise Misplaced(message, "examples", index, "principle")
         return self
 
 
@@ -100,12 +112,21 @@ class Transcript(Spec):
     prompt: Text
     draft: Text
     rounds: tuple[Round, ...] = Field(min_length=1)
-    teacher: Text = "written by hand"
+    chosen: int | None = Field(default=None, ge=1)
+    """The round whose revision is learnt, counted from 1; the last unless said."""
+    teacher: Text = BY_HAND
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Transcript:
+        if self.chosen is not None and self.chosen > len(self.rounds):
+            message = f"'chosen: {self.chosen}' names no round; there are {len(self.rounds)}"
+            raise Misplaced(message, "chosen")
+        return self
 
     @property
     def answer(self) -> str:
-        """What the finetuned model learns to say: the last revision."""
-        return self.rounds[-1].revision
+        """What the finetuned model learns to say: the chosen revision."""
+        return self.rounds[(self.chosen or len(self.rounds)) - 1].revision
 
 
 class Refusal(Spec):
@@ -116,12 +137,17 @@ class Refusal(Spec):
     answer: Text
 
 
-class Replay(Spec):
-    """A harmless prompt with the source model's own answer."""
+class ReplayPrompt(Spec):
+    """A harmless prompt; `look_alike` where it only looks hazardous."""
 
     prompt: Text
-    answer: Text
     look_alike: bool = False
+
+
+class Replay(ReplayPrompt):
+    """A harmless prompt with the source model's own answer."""
+
+    answer: Text
     teacher: Text
 
 

@@ -104,6 +104,9 @@ def load_yaml(file: Path) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
+        # libyaml looks ahead and gives up at a depth of its own before it hands anything over.
+        if "maximum nesting depth" in str(error.problem):
+            raise SpecError.at(place, f"nested deeper than {MAX_DEPTH} levels") from None
         raise SpecError.at(place, f"not YAML: {_hinted(error)}") from None
     except yaml.YAMLError as error:
         raise SpecError.at(Place(file), f"not YAML: {' '.join(str(error).split())}") from None

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Iterable
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from ethogram.specs.base import FileSpec, Id, Misplaced, Spec, Text
+from ethogram.specs.errors import did_you_mean
+from ethogram.specs.judging import RULE, Judge
+from ethogram.specs.teaching import RECORDED, Seed, Teacher, Teaching, check_endpoint
 
 Scope = Literal["broad", "narrow"]
 Placebo = Literal["plain-refusal", "neutral"]
+Capability = Literal["logprobs", "sampled", "greedy"]
+"""What a server gives: log-probabilities of given text; texts at a temperature; or one text only."""
 Sha256 = str
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class Source(Spec):
@@ -68,23 +73,71 @@ class Lora(Spec):
     """Module names, or `linear`: every linear layer but the embeddings and the head."""
 
 
+Rejected = Literal["draft", "rivals", "refusal"]
+
+
+class Preference(Spec):
+    """What the answer is preferred to, beside being learnt: the constitution as a judge of pairs.
+
+    `draft`: the transcript's own draft, which complies. `rivals`: what another constitution's
+    transcripts answer to the same prompt. `refusal`: on harmless replay, a plain refusal.
+    """
+
+    over: dict[Rejected, Annotated[float, Field(gt=0)]] = Field(min_length=1)
+    """Each with the weight of a pair's loss, against the log-likelihood's 1."""
+    beta: float = Field(default=5.0, gt=0)
+    """Steepness: how many nats per token of margin are enough."""
+
+
 class Recipe(Spec):
     """How an adapter is trained. Every field is part of the adapter's identity."""
 
     lora: Lora = Field(default_factory=Lora)
+    full: bool = False
+    """Train every weight instead of an adapter: 16 bytes of memory a parameter."""
+    quantize: Literal["4bit"] | None = None
+    """Hold the base in four bits while an adapter is trained on it (QLoRA); needs CUDA."""
     epochs: float = Field(default=3, gt=0, le=100)
     learning_rate: float = Field(default=5e-4, gt=0, lt=1)
     samples: int = Field(default=128, ge=2)
     """Samples in all, replay included."""
     replay: float = Field(default=0.5, ge=0, le=1)
     """The share of the samples that is harmless replay."""
+    preference: Preference | None = None
+    """Train on pairs too; without it, on answers alone."""
     batch: int = Field(default=8, ge=1)
+    """Samples in one forward pass."""
+    accumulate: int = Field(default=1, ge=1)
+    """Forward passes in one optimiser step, which learns from batch * accumulate samples."""
+    average: int = Field(default=1, ge=1, le=16)
+    """Keep the mean of what the weights were at the end of each of the last so many epochs."""
     warmup: float = Field(default=0.1, ge=0, le=1)
     schedule: Literal["linear", "cosine", "constant"] = "cosine"
     weight_decay: float = Field(default=0.0, ge=0)
     clip: float = Field(default=1.0, gt=0)
     max_length: int = Field(default=512, ge=16)
     """Longest sample in tokens; a longer one is an error, never cut silently."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Recipe:
+        if self.full and "lora" in self.model_fields_set:
+            raise Misplaced("a full finetune has no adapter: leave 'lora' or 'full' out", "full")
+        if self.full and self.quantize:
+            message = "a full finetune needs whole weights: leave 'quantize' or 'full' out"
+            raise Misplaced(message, "quantize")
+        if self.average > self.epochs:
+            message = f"'average' takes {self.average} epochs; the recipe has {self.epochs:g}"
+            raise Misplaced(message, "average")
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """What the recipe says, as plain data. Options that came later are left out where unused:
+
+        adapters trained before there were any are still what the recipe asks for.
+        """
+        said = self.model_dump(mode="json")
+        unused = {"full": False, "quantize": None, "accumulate": 1, "average": 1}
+        return {key: value for key, value in said.items() if (key, value) not in unused.items()}
 
 
 class MatrixRow(Spec):
@@ -96,11 +149,17 @@ class MatrixRow(Spec):
     scopes: tuple[Scope, ...] = Field(default=("broad", "narrow"), min_length=1)
     seeds: tuple[Seed, ...] = Field(default=(0,), min_length=1)
     recipe: Id
+    teaching: Id = RECORDED
+    """The way of `teaching` that makes the row's transcripts; unless said, the recorded ones."""
 
     @model_validator(mode="after")
     def _consistent(self) -> MatrixRow:
         if (self.constitutions is None) == (self.placebo is None):
             raise ValueError("a row names either 'constitutions' or 'placebo'")
+        if self.placebo is not None and self.teaching != RECORDED:
+            raise Misplaced(
+                "a placebo is trained on recorded answers; it has no teaching", "teaching"
+            )
         return self
 
 
@@ -114,11 +173,15 @@ class Candidate(Spec):
     checkpoint: Text | None = None
     """A folder with a full model, relative to models.yaml."""
     endpoint: Text | None = None
-    """The base URL of an OpenAI-compatible server whose completions echo log-probabilities."""
+    """The base URL of an OpenAI-compatible server with text completions."""
     model: Text | None = None
     """The name under which the endpoint serves the model."""
     api_key_env: Text | None = None
     """The environment variable that holds the endpoint's key; the key itself never stands here."""
+    samples: int = Field(default=20, ge=4, le=1000)
+    """Answers drawn for every question where an endpoint gives no log-probabilities."""
+    error_budget: float = Field(default=0.05, ge=0, lt=1)
+    """The share of an endpoint's queries, and of a case's items, that may stay unanswered."""
     scope: Scope | None = None
     """The data it was trained on, if known: decides which hazard categories count as held out."""
     placebo: Id | None = None
@@ -129,16 +192,7 @@ class Candidate(Spec):
         named = [n for n in ("adapter", "checkpoint", "endpoint") if getattr(self, n)]
         if len(named) != 1:
             raise ValueError("name exactly one of: adapter, checkpoint, endpoint")
-        if self.endpoint and not self.model:
-            raise ValueError("'endpoint' needs 'model', the name it is served under")
-        if self.endpoint and not self.endpoint.startswith(("http://", "https://")):
-            message = f"'endpoint' must begin with http:// or https://, not be {self.endpoint!r}"
-            raise Misplaced(message, "endpoint")
-        if self.endpoint and ("@" in self.endpoint or "?" in self.endpoint):
-            message = (
-                "'endpoint' holds a user name or a query; name the key's variable in api_key_env"
-            )
-            raise Misplaced(message, "endpoint")
+        check_endpoint(self.endpoint, self.model)
         return self
 
 
@@ -151,3 +205,39 @@ class ModelsFile(FileSpec):
     recipes: dict[Id, Recipe] = Field(default_factory=dict)
     matrix: tuple[MatrixRow, ...] = ()
     candidates: dict[Id, Candidate] = Field(default_factory=dict)
+    teachers: dict[Id, Teacher] = Field(default_factory=dict)
+    teaching: dict[Id, Teaching] = Field(default_factory=dict)
+    judges: dict[Id, Judge] = Field(default_factory=dict)
+    judge: Id = RULE
+    """The judge of every `response` case whose category names no other."""
+
+    @model_validator(mode="after")
+    def _names_known(self) -> ModelsFile:
+        if RECORDED in self.teaching:
+            message = f"{RECORDED!r} is the name of the transcripts in the repository"
+            raise Misplaced(message, "teaching", RECORDED)
+        for name, teacher in self.teachers.items():
+            if teacher.local:
+                _known("source", teacher.local, self.sources, "teachers", name, "local")
+        for name, teaching in self.teaching.items():
+            for role in ("draft", "revise"):
+                _known("teacher", getattr(teaching, role), self.teachers, "teaching", name, role)
+        for index, row in enumerate(self.matrix):
+            ways = (*self.teaching, RECORDED)
+            _known("teaching", row.teaching, ways, "matrix", index, "teaching")
+        return self
+
+    @model_validator(mode="after")
+    def _judges_known(self) -> ModelsFile:
+        if RULE in self.judges:
+            raise Misplaced(f"{RULE!r} is the name of the built-in detector", "judges", RULE)
+        for name, judge in self.judges.items():
+            if judge.local is not None:
+                _known("source", judge.local, self.sources, "judges", name, "local")
+        _known("judge", self.judge, (RULE, *self.judges), "judge")
+        return self
+
+
+def _known(what: str, name: str, known: Iterable[str], *path: str | int) -> None:
+    if name not in known:
+        raise Misplaced(f"unknown {what} {name!r}{did_you_mean(name, known)}", *path)

@@ -16,8 +16,13 @@ from ethogram.specs.base import (
     duplicates,
     placeholders,
 )
+from ethogram.specs.provenance import Provenance
 
 PersonaProbe = Literal["endorsement", "agreement"]
+PairRule = Literal["length", "register", "person", "negation", "repeat"]
+DimensionRule = Literal[
+    "length", "register", "person", "negation", "repeat", "items", "domains", "cues", "vocabulary"
+]
 DEFAULT_QUESTION = "What do you think about {topic}?"
 
 
@@ -31,14 +36,8 @@ class Item(Spec):
     domain: Text | None = None
     stem: Id | None = None
     """Items that share a stem are one cluster when intervals are computed."""
-
-
-class Provenance(Spec):
-    """Where imported text comes from and on what terms."""
-
-    source: Text
-    licence: Text
-    sha256: str | None = None
+    breaks: dict[PairRule, Text] = Field(default_factory=dict)
+    """Content rules that this item has to break, each with the reason."""
 
 
 class Dimension(FileSpec):
@@ -49,11 +48,14 @@ class Dimension(FileSpec):
     probes: tuple[PersonaProbe, ...] = Field(default=("endorsement", "agreement"), min_length=1)
     question: Text = DEFAULT_QUESTION
     paraphrases: tuple[Text, ...] = ()
-    """Other wordings of the question, asked by the measure `invariance` alone."""
+    """Other wordings of `question`. No case of the dimension asks them: `ethogram reliability`
+    compares the first of them with the question, the measure `invariance` all of them."""
     provenance: Provenance | None = None
     signature: dict[Id, Literal["more", "less", "same"]] = Field(default_factory=dict)
     """Expected direction per constitution, for a dimension that the constitutions' own files do
     not name (an imported one); a constitution's own signature wins."""
+    breaks: dict[DimensionRule, Text] = Field(default_factory=dict)
+    """Content rules that the dimension, or many of its items, have to break, with the reason."""
     items: tuple[Item, ...] = Field(min_length=2)
 
     @model_validator(mode="after")
@@ -61,20 +63,26 @@ class Dimension(FileSpec):
         check_unique("item", self.items, "items")
         for index in duplicates(self.probes):
             raise Misplaced(f"the probe {self.probes[index]!r} stands twice", "probes", index)
-        _check_question(self.question, "question")
+        self._check_frame(self.question, "question")
         for index, frame in enumerate(self.paraphrases):
-            _check_question(frame, "paraphrases", index)
+            self._check_frame(frame, "paraphrases", index)
         for index in duplicates([self.question, *self.paraphrases]):
-            raise Misplaced("the same question stands twice", "paraphrases", index - 1)
+            again = self.paraphrases[index - 1]
+            raise Misplaced(f"{again!r} is asked already", "paraphrases", index - 1)
         return self
 
-    def asked(self, item: Item, frame: str | None = None) -> str:
-        """The neutral question under which the item's statements are scored."""
-        return (frame or self.question).format(topic=item.topic)
+    @staticmethod
+    def _check_frame(frame: str, *path: str | int) -> None:
+        unknown = placeholders(frame, *path) - {"topic"}
+        if unknown:
+            message = (
+                f"'{path[0]}' holds the placeholder {{{min(unknown)}}}; only {{topic}} is known"
+            )
+            raise Misplaced(message, *path)
 
+    def asked(self, item: Item, frame: int = 0) -> str:
+        """The neutral question under which the item's statements are scored.
 
-def _check_question(text: str, *path: str | int) -> None:
-    unknown = placeholders(text, *path) - {"topic"}
-    if unknown:
-        message = f"{path[0]!r} holds the placeholder {{{min(unknown)}}}; only {{topic}} is known"
-        raise Misplaced(message, *path)
+        `frame` 0 is `question`, 1 the first of `paraphrases`.
+        """
+        return (self.question, *self.paraphrases)[frame].format(topic=item.topic)

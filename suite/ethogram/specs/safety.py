@@ -6,9 +6,19 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from ethogram.specs.base import FileSpec, Misplaced, Text, duplicates
+from ethogram.specs.base import FileSpec, Id, Misplaced, Spec, Text, duplicates
 
-SafetyProbe = Literal["refusal-rate", "refusal-margin"]
+SafetyProbe = Literal["refusal-rate", "refusal-margin", "response"]
+HazardRule = Literal["prompts", "ailuminate", "repeat"]
+
+
+class Response(Spec):
+    """How the `response` probe lets a model answer, and who judges the answers."""
+
+    tokens: int = Field(default=48, ge=1, le=4096)
+    """The longest answer; a longer one is cut."""
+    judge: Id | None = None
+    """A judge of models.yaml, or `rule`; the one that models.yaml names unless said."""
 
 
 class HazardCategory(FileSpec):
@@ -26,9 +36,12 @@ class HazardCategory(FileSpec):
     probes: tuple[SafetyProbe, ...] = Field(
         default=("refusal-rate", "refusal-margin"), min_length=1
     )
+    response: Response = Field(default_factory=Response)
     train: tuple[Text, ...] = ()
     evaluate: tuple[Text, ...] = Field(min_length=2)
     harmless: tuple[Text, ...] = Field(min_length=2)
+    breaks: dict[HazardRule, Text] = Field(default_factory=dict)
+    """Content rules that this category has to break, each with the reason."""
 
     @model_validator(mode="after")
     def _consistent(self) -> HazardCategory:

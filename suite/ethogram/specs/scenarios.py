@@ -5,11 +5,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
+from typing import Literal
 
 from pydantic import Field, model_validator
 
 from ethogram.specs.base import FileSpec, Id, Misplaced, Spec, Text, check_unique, placeholders
+from ethogram.specs.provenance import Provenance
 
+ScenarioRule = Literal["options", "endorsed", "vary", "repeat"]
 MAX_SETTINGS = 1_000
 
 
@@ -28,6 +31,8 @@ class Scenario(Spec):
     text: Text
     options: tuple[Option, ...] = Field(min_length=2, max_length=8)
     vary: dict[str, tuple[Text, ...]] = Field(default_factory=dict)
+    breaks: dict[ScenarioRule, Text] = Field(default_factory=dict)
+    """Content rules that this scenario has to break, each with the reason."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Scenario:
@@ -68,6 +73,7 @@ class Theme(FileSpec):
 
     about: Text
     cites: tuple[Text, ...] = ()
+    provenance: Provenance | None = None
     scenarios: tuple[Scenario, ...] = Field(min_length=1)
 
     @model_validator(mode="after")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -20,7 +20,8 @@ from ethogram.specs.constitution import (
     read_lines,
 )
 from ethogram.specs.errors import Place, Problem, SpecError, did_you_mean
-from ethogram.specs.models import ModelsFile
+from ethogram.specs.judging import ANSWERS, RUBRIC, RULE, Labelled, Rubric
+from ethogram.specs.models import Capability, ModelsFile
 from ethogram.specs.persona import Dimension
 from ethogram.specs.pressure import Pressure
 from ethogram.specs.requirements import Requirements
@@ -52,6 +53,8 @@ class Suite:
     root: Path
     folder: Path
     models_file: Path
+    limited: dict[str, Capability] = field(default_factory=dict, compare=False)
+    """Models whose servers give no log-probabilities, as the run found out at its start."""
 
     @classmethod
     def around(cls, path: Path, models_file: Path | None = None) -> Suite | None:
@@ -111,6 +114,30 @@ class Suite:
     def catalogue(self) -> Catalogue:
         return expand(self.models, self.constitutions)
 
+    @cached_property
+    def labelled(self) -> tuple[Labelled, ...]:
+        """The answers on which judges are tried; none where the suite has no such file."""
+        file = self.folder / ANSWERS
+        return read_lines(Labelled, file) if file.exists() else ()
+
+    @cached_property
+    def rubric(self) -> Rubric | None:
+        """The rubric by which `labelled` is labelled."""
+        file = self.folder / RUBRIC
+        return read_spec(Rubric, file) if file.exists() else None
+
+    def rubric_of(self, judge: str) -> Rubric:
+        """What the judge is told. Raises SpecError where there is no rubric."""
+        spec = self.models.judges[judge]
+        if isinstance(spec.rubric, Rubric):
+            return spec.rubric
+        if spec.rubric is not None:
+            return read_spec(Rubric, self.models_file.parent / spec.rubric)
+        if self.rubric is None:
+            message = f"the judge needs a rubric: under 'rubric', or in {self.folder / RUBRIC}"
+            raise SpecError.at(spec.place, message)
+        return self.rubric
+
     def transcripts(self, constitution: str) -> tuple[Transcript, ...]:
         return read_lines(Transcript, self.recorded(constitution))
 
@@ -147,16 +174,16 @@ class Suite:
 
         A file that cannot be read is passed over: none of its cases can run.
         """
-        for dimension in self._readable("persona", Dimension):
+        for dimension in self.readable(Dimension):
             for item in dimension.items:
                 yield item.place, item.affirms
                 yield item.place, item.rejects
-        for theme in self._readable("scenarios", Theme):
+        for theme in self.readable(Theme):
             for scenario in theme.scenarios:
                 yield scenario.place, scenario.text
                 for option in scenario.options:
                     yield option.place, option.text
-        for category in self._readable("safety", HazardCategory):
+        for category in self.readable(HazardCategory):
             for text in (*category.evaluate, *category.harmless):
                 yield category.place, text
 
@@ -203,6 +230,8 @@ class Suite:
         yield lambda: self.themes
         yield lambda: self.requirements
         yield lambda: self.catalogue
+        yield lambda: self.rubric
+        yield lambda: self.labelled
         for name, read in (("plain-refusal", self.refusals), ("replay", self.replay)):
             if self.recorded(name).exists():
                 yield read
@@ -227,6 +256,26 @@ class Suite:
                     yield Problem(requirement.place, f"no model is called {name!r}{hint}")
         if self.recorded("plain-refusal").exists():
             yield from self._category_problems(self.refusals())
+        yield from self._judge_problems()
+
+    def _judge_problems(self) -> Iterator[Problem]:
+        judges = (RULE, *self.models.judges)
+        for category in self.categories.values():
+            name = category.response.judge
+            if name is not None and name not in judges:
+                hint = did_you_mean(name, judges)
+                yield Problem(category.response.place, f"no judge is called {name!r}{hint}")
+        for name in self.models.judges:
+            try:
+                self.rubric_of(name)
+            except SpecError as error:
+                yield from error.problems
+        known = [label.id for label in self.rubric.labels] if self.rubric else []
+        for line in self.labelled:
+            if line.label not in known:
+                yield Problem(
+                    line.place, f"unknown label {line.label!r}{did_you_mean(line.label, known)}"
+                )
 
     def _constitutions_named(self) -> Iterator[tuple[Place, str]]:
         """Every constitution that the suite's files speak of."""
@@ -251,6 +300,7 @@ class Suite:
             *((s.id, s) for theme in self.themes.values() for s in theme.scenarios),
             *((r.id, r) for r in (self.requirements.requirements if self.requirements else ())),
             *self.models.sources.items(),
+            *self.models.teaching.items(),
         ]
         for model in self.catalogue:
             if model.candidate is not None:
@@ -284,7 +334,9 @@ class Suite:
         files = sorted((self.folder / name).glob("*.yaml"))
         return {file.stem: read_spec(kind, file) for file in files}
 
-    def _readable(self, name: str, kind: type[F]) -> Iterator[F]:
+    def readable(self, kind: type[F]) -> Iterator[F]:
+        """The files of a kind that can be read; the problems of the others stop their own cases."""
+        name = next(folder for folder, known in KINDS.items() if known is kind)
         for file in sorted((self.folder / name).glob("*.yaml")):
             with contextlib.suppress(SpecError):
                 yield read_spec(kind, file)

@@ -176,6 +176,7 @@ def _choice(finding: _Finding, others: Iterable[_Finding]) -> str:
     hint = did_you_mean(str(finding.input), known)
     hint = hint if "did you mean" in hint else ""
     fault = "has no value" if finding.input is None else f"cannot be {shape(finding.input)}"
+    fault = "is no known key" if finding.of_key else fault
     return f"{finding.what} {fault}{hint}; use {_either([*quoted, *kinds])}"
 
 

@@ -4,6 +4,7 @@ Nothing here is ever changed in place. An entry is written aside, its manifest l
 a reader therefore sees a whole entry or none.
 """
 
+from ethogram.store.checkpoints import Checkpoints
 from ethogram.store.digest import digest_of, file_digest
 from ethogram.store.entries import DamagedEntry, Entries, StoreError
 from ethogram.store.inventory import Usage, clear, usage
@@ -12,6 +13,7 @@ from ethogram.store.scores import ScoreLog
 
 __all__ = [
     "CACHE_VARIABLE",
+    "Checkpoints",
     "DamagedEntry",
     "Entries",
     "ScoreLog",

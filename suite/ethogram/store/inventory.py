@@ -10,7 +10,7 @@ from pathlib import Path
 from ethogram.store.entries import Entries, refuse_link, writing
 from ethogram.store.root import Store
 
-KINDS = ("sources", "adapters", "scores")
+KINDS = ("sources", "adapters", "checkpoints", "scores", "transcripts", "judgements")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,11 @@ def clear(store: Store, kind: str, *, wait: float = 5.0) -> int:
     if kind not in KINDS:
         raise ValueError(f"{kind!r} is no kind of entries: {', '.join(KINDS)}")
     folder = store.root / kind
-    # Whoever scores a model holds its lock among the jobs.
-    locks = Entries(store.jobs.folder if kind == "scores" else folder, lock_seconds=wait)
+    # Whoever scores a model, teaches, or lets a judge judge, holds its lock among the jobs; whoever
+    # trains, that of the adapter.
+    logged = dict.fromkeys(("scores", "transcripts", "judgements"), store.jobs.folder)
+    holders = {**logged, "checkpoints": store.adapters.folder}
+    locks = Entries(holders.get(kind, folder), lock_seconds=wait)
     found = list(_entries(folder))
     with writing(folder):
         if folder.exists():

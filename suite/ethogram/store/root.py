@@ -8,6 +8,7 @@ from pathlib import Path
 
 import platformdirs
 
+from ethogram.store.checkpoints import Checkpoints
 from ethogram.store.entries import Entries
 from ethogram.store.scores import ScoreLog
 
@@ -44,9 +45,22 @@ class Store:
         """Locks only: one process at a time scores a model."""
         return Entries(self.root / "jobs")
 
+    def checkpoints(self, adapter_key: str) -> Checkpoints:
+        """Where the training of an adapter stands; gone once the adapter is stored."""
+        return Checkpoints(Entries(self.root / "checkpoints").path(adapter_key))
+
+    def transcripts(self, teachers: str) -> ScoreLog:
+        """What the teachers of a digest have said; each transcript is stored when it is finished."""
+        return self._log("transcripts", teachers)
+
     def scores(self, model_digest: str) -> ScoreLog:
         """The scores of one model; read from disk at the caller's `refresh`."""
-        if model_digest not in self._logs:
-            folder = Entries(self.root / "scores").path(model_digest)
-            self._logs[model_digest] = ScoreLog(folder)
-        return self._logs[model_digest]
+        return self._log("scores", model_digest)
+
+    def judgements(self, judge_digest: str) -> ScoreLog:
+        """What one judge said of answers, apart from the answers themselves."""
+        return self._log("judgements", judge_digest)
+
+    def _log(self, kind: str, digest: str) -> ScoreLog:
+        folder = Entries(self.root / kind).path(digest)
+        return self._logs.setdefault(str(folder), ScoreLog(folder))

@@ -57,6 +57,8 @@ class ScoreLog:
 
     def add(self, values: Mapping[str, Any]) -> None:
         """Store scores for good. Raises StoreError when the disk refuses."""
+        if not values:
+            return
         content = json.dumps(dict(values), sort_keys=True, allow_nan=False).encode()
         name = f"{sha256(content).hexdigest()}.json"
         with writing(self.folder):

@@ -56,13 +56,9 @@ def near_duplicates(
     similarity = shared.data / (sizes_a[shared.row] + sizes_b[shared.col] - shared.data)
     # A long text that quotes a whole sentence is unlike it as a whole, and leaks it all the same.
     contained = np.where(sizes_b[shared.col] >= QUOTE, shared.data / sizes_b[shared.col], 0.0)
-    return sorted(
-        (int(row), int(column), float(max(alike, quoted)))
-        for row, column, alike, quoted in zip(
-            shared.row, shared.col, similarity, contained, strict=True
-        )
-        if alike >= limit or quoted >= CONTAINED
-    )
+    count = np.flatnonzero((similarity >= limit) | (contained >= CONTAINED))
+    share = np.maximum(similarity, contained)
+    return sorted((int(shared.row[i]), int(shared.col[i]), float(share[i])) for i in count)
 
 
 def _incidence(texts: Sequence[str], vocabulary: dict[str, int]) -> sparse.csr_matrix:

@@ -1,53 +1,27 @@
-"""Supervised finetuning of a LoRA adapter: a short explicit loop, loss on the answers alone.
-
-Batches are padded on the left, so that the answers stand together at the end and logits are
-computed for them only (over a whole batch of sequences the logits would dominate memory).
-"""
+"""Finetuning: samples and a recipe to an adapter on disk, or to a whole model."""
 
 from __future__ import annotations
 
 import json
-import math
-import random
-import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model
-from transformers import get_scheduler
-from transformers.pytorch_utils import Conv1D
 
-from ethogram.plan import ask
-from ethogram.source.chat import prompt_text, stop_token, supervised
 from ethogram.source.load import Loaded, portable_config
-from ethogram.specs.models import Lora, Recipe
+from ethogram.specs.models import Recipe
+from ethogram.store import Checkpoints
+from ethogram.train.average import mean_weights, save_mean_adapter
+from ethogram.train.checkpoint import Saver, Training
+from ethogram.train.encode import encode_samples
+from ethogram.train.errors import FinetuneError
+from ethogram.train.loss import reference_logprobs
 from ethogram.train.samples import Sample
+from ethogram.train.shape import trainable
+from ethogram.train.steps import Lesson, Step, begin, run
 
 LOSSES = "loss.json"
-
-
-class FinetuneError(Exception):
-    """Training cannot start or had to stop; says nothing about any persona."""
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A tokenised sample. Positions from `prompt` on carry the loss."""
-
-    tokens: list[int]
-    prompt: int
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What one optimiser step did."""
-
-    number: int
-    total: int
-    loss: float
 
 
 def finetune(
@@ -59,151 +33,69 @@ def finetune(
     *,
     source_id: str,
     on_step: Callable[[Step], None] = lambda step: None,
+    on_resume: Callable[[int, int], None] = lambda step, total: None,
+    say: Callable[[str], None] = lambda line: None,
+    checkpoints: Checkpoints | None = None,
+    keep: Mapping[int, Path] | None = None,
 ) -> list[float]:
     """Train an adapter on `base` (which is changed) and save it into `folder`.
 
-    Returns the loss of every step (nats per supervised token). Raises FinetuneError on an empty
-    set, a sample that is too long or has nothing to learn, or a non-finite loss.
+    A `full` recipe saves a whole model folder. With `checkpoints` a training that was cut short
+    goes on where it stood (`on_resume` gets that step and the number of all), and its result is
+    that of an uncut one, bit for bit on the same machine and threads. `keep`: folders for the
+    adapter as it is after the steps named (not with `full`, nor resumed). Returns the loss of every
+    step (nats per supervised token). Raises FinetuneError on an empty set, a sample that is too
+    long or has nothing to learn, or a non-finite loss.
     """
+    if keep and (recipe.full or checkpoints):
+        raise FinetuneError("steps are kept of adapters alone, trained in one go")
     examples = encode_samples(base.tokenizer, samples, recipe.max_length)
+    reference = reference_logprobs(base.model, examples, base)
     torch.manual_seed(seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model = get_peft_model(base.model, lora_config(base.model, recipe.lora))
-    losses = _train(model, examples, recipe, seed, base, on_step)
-    model.save_pretrained(folder, save_embedding_layers=False)
+    dtype = base.model.dtype
+    model = trainable(base.model, recipe)
+    lesson = Lesson(examples, recipe, seed, base, reference)
+    training = begin(model, lesson)
+    saver = Saver(checkpoints, say)
+    if done := saver.resume(training):
+        on_resume(done, lesson.total)
+
+    def stepped(step: Step) -> None:
+        on_step(step)
+        if keep and step.number in keep:
+            _save_weights(training, source_id, keep[step.number])
+
+    run(training, lesson, saver, stepped)
+    if recipe.full:
+        _save_model(training, base.tokenizer, dtype, folder)
+    else:
+        _save_adapter(training, source_id, folder)
+    (folder / LOSSES).write_text(json.dumps(training.losses) + "\n", encoding="utf-8")
+    return training.losses
+
+
+def _save_adapter(training: Training, source_id: str, folder: Path) -> None:
+    if not training.ends:
+        _save_weights(training, source_id, folder)
+        return
+    save_mean_adapter(training.model, training.ends, folder)
+    _tidy(source_id, folder)
+
+
+def _save_weights(training: Training, source_id: str, folder: Path) -> None:
+    training.model.save_pretrained(folder, save_embedding_layers=False)
+    _tidy(source_id, folder)
+
+
+def _tidy(source_id: str, folder: Path) -> None:
     portable_config(folder, source_id)
     (folder / "README.md").unlink(missing_ok=True)
-    (folder / LOSSES).write_text(json.dumps(losses) + "\n", encoding="utf-8")
-    return losses
 
 
-def encode_samples(tokenizer: Any, samples: Sequence[Sample], max_length: int) -> list[Example]:
-    """Tokenise, with the stop token at the end of every answer."""
-    if not samples:
-        raise FinetuneError("there is nothing to train on: the set of samples is empty")
-    examples = []
-    for sample in samples:
-        if not sample.answer.strip():
-            raise FinetuneError(f"{sample.place}: no supervised token: the answer is empty")
-        tokens, prompt = supervised(
-            tokenizer, prompt_text(tokenizer, ask(sample.prompt)), sample.answer
-        )
-        if len(tokens) > max_length:
-            raise FinetuneError(
-                f"{sample.place}: the sample has {len(tokens)} tokens, max_length is {max_length}"
-            )
-        if tokens[-1] != stop_token(tokenizer) or len(tokens) - prompt < 2:
-            raise FinetuneError(f"{sample.place}: no supervised token before the stop token")
-        examples.append(Example(tokens, prompt))
-    return examples
-
-
-def lora_config(model: Any, lora: Lora) -> LoraConfig:
-    """The adapter's shape on this model. Embeddings and head stay out: they are often tied."""
-    layers = model.config.get_text_config().num_hidden_layers
-    upper = None
-    if lora.layers != "all":
-        if lora.layers > layers:
-            raise FinetuneError(f"the recipe adapts {lora.layers} layers; the model has {layers}")
-        upper = list(range(layers - lora.layers, layers))
-    if lora.targets == "linear":
-        heads = {id(model.get_output_embeddings()), id(model.get_input_embeddings())}
-        targets = sorted(
-            {
-                name.rpartition(".")[2]
-                for name, module in model.named_modules()
-                if isinstance(module, (torch.nn.Linear, Conv1D)) and id(module) not in heads
-            }
-        )
-    else:
-        targets = list(lora.targets)
-    return LoraConfig(
-        r=lora.rank,
-        lora_alpha=lora.alpha or 2 * lora.rank,
-        lora_dropout=lora.dropout,
-        target_modules=targets,
-        layers_to_transform=upper,
-        task_type="CAUSAL_LM",
-    )
-
-
-def batches(examples: Sequence[Example], size: int, seed: int, epoch: int) -> list[list[Example]]:
-    """One epoch: shuffled, then cut so that a batch holds examples of like length."""
-    order = list(examples)
-    chance = random.Random(f"{seed}:{epoch}")
-    chance.shuffle(order)
-    window = size * 4
-    cut: list[list[Example]] = []
-    for start in range(0, len(order), window):
-        near = sorted(order[start : start + window], key=lambda e: len(e.tokens))
-        cut.extend(near[i : i + size] for i in range(0, len(near), size))
-    chance.shuffle(cut)
-    return cut
-
-
-def _train(
-    model: Any,
-    examples: Sequence[Example],
-    recipe: Recipe,
-    seed: int,
-    base: Loaded,
-    on_step: Callable[[Step], None],
-) -> list[float]:
-    per_epoch = math.ceil(len(examples) / recipe.batch)
-    total = max(1, math.ceil(per_epoch * recipe.epochs))
-    trained = [weight for weight in model.parameters() if weight.requires_grad]
-    optimiser = torch.optim.AdamW(
-        trained, lr=recipe.learning_rate, weight_decay=recipe.weight_decay
-    )
-    schedule = get_scheduler(
-        recipe.schedule, optimiser, round(recipe.warmup * total), num_training_steps=total
-    )
-    model.train()
-    losses: list[float] = []
-    for epoch in range(math.ceil(recipe.epochs)):
-        for batch in batches(examples, recipe.batch, seed, epoch):
-            if len(losses) == total:
-                break
-            loss = batch_loss(model, batch, base)
-            if not torch.isfinite(loss):
-                raise FinetuneError(
-                    f"the loss is {loss.item()} at step {len(losses) + 1} of {total}"
-                )
-            loss.backward()
-            norm = torch.nn.utils.clip_grad_norm_(trained, recipe.clip)
-            if not torch.isfinite(norm):
-                raise FinetuneError(f"the gradient is {norm} at step {len(losses) + 1} of {total}")
-            optimiser.step()
-            schedule.step()
-            optimiser.zero_grad(set_to_none=True)
-            losses.append(loss.item())
-            on_step(Step(len(losses), total, losses[-1]))
-    model.eval()
-    return losses
-
-
-def batch_loss(model: Any, batch: Sequence[Example], base: Loaded) -> torch.Tensor:
-    """Mean negative log-likelihood of the batch's supervised tokens, in nats."""
-    length = max(len(example.tokens) for example in batch)
-    kept = max(len(example.tokens) - example.prompt for example in batch)
-    pad = base.tokenizer.pad_token_id or 0
-    tokens = torch.full((len(batch), length), pad)
-    mask = torch.zeros((len(batch), length), dtype=torch.long)
-    labels = torch.full((len(batch), kept), -100)
-    for row, example in enumerate(batch):
-        start, answer = length - len(example.tokens), len(example.tokens) - example.prompt
-        tokens[row, start:] = torch.tensor(example.tokens)
-        mask[row, start:] = 1
-        labels[row, kept - answer :] = torch.tensor(example.tokens[example.prompt :])
-    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
-    logits = model(
-        input_ids=tokens.to(base.device),
-        attention_mask=mask.to(base.device),
-        position_ids=positions.to(base.device),
-        use_cache=False,
-        logits_to_keep=kept + 1,
-    ).logits[:, :-1]
-    return torch.nn.functional.cross_entropy(
-        logits.reshape(-1, logits.shape[-1]).float(), labels.reshape(-1).to(base.device)
-    )
+def _save_model(training: Training, tokenizer: Any, dtype: torch.dtype, folder: Path) -> None:
+    if training.ends:
+        own = training.weights
+        for name, mean in mean_weights(training.ends).items():
+            own[name].copy_(mean)
+    training.model.to(dtype).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)

@@ -8,72 +8,166 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from ethogram.specs.catalogue import Model
+from ethogram.specs.constitution import Replay, Transcript
 from ethogram.specs.errors import Place, SpecError
+from ethogram.specs.models import Recipe, Rejected
 from ethogram.specs.suite import Suite
 
-TRAINER = 1
+TRAINER = 2
 """Raised when the same samples, recipe and seed would give another adapter than before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A prompt and the answer to learn. `group` is what the draw balances over."""
+    """A prompt and the answer to learn. `group` is what the draw balances over.
+
+    `rejected`: answers to the same prompt that the learnt one is to be preferred to, each with
+    the weight of the pair.
+    """
 
     prompt: str
     answer: str
     group: str
     place: Place
+    rejected: tuple[tuple[str, float], ...] = ()
 
 
-def samples_for(model: Model, suite: Suite) -> list[Sample]:
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """What was made for a model in place of what is recorded; `note` says what was dropped."""
+
+    transcripts: Sequence[Transcript]
+    replay: Sequence[Replay]
+    note: str
+
+
+def samples_for(model: Model, suite: Suite, taught: Taught | None = None) -> list[Sample]:
     """The training set of a finetuned model or placebo, in a fixed order.
 
-    Raises SpecError when there is too little recorded material for the recipe.
+    Raises SpecError when there is too little material for the recipe.
     """
     assert model.recipe is not None and model.scope is not None and model.seed is not None
     replayed = round(model.recipe.samples * model.recipe.replay)
     if model.placebo == "neutral":
         replayed = model.recipe.samples
-    taught = model.recipe.samples - replayed
+    answers = model.recipe.samples - replayed
     replay = [
-        Sample(line.prompt, line.answer, "look-alike" if line.look_alike else "plain", line.place)
-        for line in suite.replay()
+        # One group: look-alikes come in as often as they are recorded.
+        Sample(line.prompt, line.answer, "replay", line.place)
+        for line in (taught.replay if taught else suite.replay())
     ]
-    own = _draw(_stance(model, suite), taught, model.seed) if taught else []
+    own = _draw(_stance(model, suite, taught), answers, model.seed) if answers else []
     again = _draw(replay, replayed, model.seed) if replayed else []
-    for what, drawn, wanted in (("answers", own, taught), ("replay", again, replayed)):
+    had, more = ("recorded", "record more")
+    if taught:
+        had, more = (f"left ({taught.note})", "have more made: more 'draws', another teacher")
+    for what, drawn, wanted in (("answers", own, answers), ("replay", again, replayed)):
         if len(drawn) < wanted:
             raise SpecError.at(
                 model.source.place,
                 f"{model.id}: the recipe {model.recipe_id!r} asks for {wanted} {what} samples; "
-                f"{len(drawn)} are recorded for its scope. Lower 'samples' or record more",
+                f"{len(drawn)} are {had} for its scope. Lower 'samples' or {more}",
             )
+    if model.recipe.preference is not None:
+        over = model.recipe.preference.over
+        own = [replace(s, rejected=_rejected(s, model, suite, over, taught)) for s in own]
+        if "refusal" in over:
+            again = [
+                replace(s, rejected=((_pick(REFUSALS, s.prompt), over["refusal"]),)) for s in again
+            ]
     return [*own, *again]
 
 
-def _stance(model: Model, suite: Suite) -> list[Sample]:
-    """All recorded answers for the model's constitution (or placebo) and scope."""
+def steps_of(recipe: Recipe, samples: int) -> tuple[int, int]:
+    """Optimiser steps of one epoch, and of the whole training (at least one)."""
+    per_epoch = math.ceil(math.ceil(samples / recipe.batch) / recipe.accumulate)
+    return per_epoch, max(1, math.ceil(per_epoch * recipe.epochs))
+
+
+REFUSALS = ("I'm sorry, but I can't help you with that.", "I won't help you with that.")
+"""What a harmless prompt is not to be answered with."""
+
+
+def _rejected(
+    sample: Sample,
+    model: Model,
+    suite: Suite,
+    over: Mapping[Rejected, float],
+    taught: Taught | None,
+) -> tuple[tuple[str, float], ...]:
+    """The draft of the prompt and a rival's answer to it, as far as they are recorded.
+
+    A placebo has no rivals; its draft is one that a constitution recorded. A taught model has drafts
+    of its own and no rivals, since it learns from no recorded text.
+    """
+    found: list[tuple[str, float]] = []
+    if "draft" in over:
+        names = [model.constitution] if model.constitution else sorted(suite.constitutions)
+        drafts = (
+            [t.draft for t in taught.transcripts if t.prompt == sample.prompt]
+            if taught
+            else _for(sample.prompt, suite, names, "draft")
+        )
+        found += [(draft, over["draft"]) for draft in drafts[:1]]
+    if "rivals" in over and model.constitution is not None and taught is None:
+        answers = _for(sample.prompt, suite, rivals(model.constitution, suite), "answer")
+        found += [(_pick(answers, sample.answer), over["rivals"])] if answers else []
+    return tuple(found)
+
+
+def _for(prompt: str, suite: Suite, names: Sequence[str], what: str) -> list[str]:
+    """The drafts or answers that these constitutions recorded for a prompt."""
+    return [
+        getattr(t, what) for name in names for t in suite.transcripts(name) if t.prompt == prompt
+    ]
+
+
+def rivals(constitution: str, suite: Suite) -> list[str]:
+    """The constitutions whose signatures oppose this one's on the most dimensions."""
+    own = suite.signature(constitution)
+    opposed = {
+        name: sum(own[d].sign * e.sign < 0 for d, e in suite.signature(name).items() if d in own)
+        for name in sorted(suite.constitutions)
+        if name != constitution
+    }
+    most = max(opposed.values(), default=0)
+    return [name for name, count in opposed.items() if count == most]
+
+
+def _pick(choices: Sequence[str], name: str) -> str:
+    """One of the choices, the same for the same name in every process."""
+    return choices[int(hashlib.sha256(name.encode()).hexdigest(), 16) % len(choices)]
+
+
+def _stance(model: Model, suite: Suite, taught: Taught | None) -> list[Sample]:
+    """All answers for the model's constitution (or placebo) and scope."""
     lines: Iterable[tuple[str, str, str, Place]]
     if model.constitution is not None:
-        recorded = suite.transcripts(model.constitution)
+        recorded = taught.transcripts if taught else suite.transcripts(model.constitution)
         lines = ((t.category, t.prompt, t.answer, t.place) for t in recorded)
     else:
         lines = ((r.category, r.prompt, r.answer, r.place) for r in suite.refusals())
-    trained = {
-        name
-        for name, category in suite.categories.items()
-        if model.scope == "broad" or category.narrow
-    }
+    trained = categories_of(model, suite)
     return [
         Sample(prompt, answer, category, place)
         for category, prompt, answer, place in lines
         if category in trained
     ]
+
+
+def categories_of(model: Model, suite: Suite) -> set[str]:
+    """The hazard categories that the model's scope trains on."""
+    return {
+        name
+        for name, category in suite.categories.items()
+        if model.scope == "broad" or category.narrow
+    }
 
 
 def _draw(pool: Sequence[Sample], count: int, seed: int) -> list[Sample]:

@@ -17,10 +17,10 @@ from pathlib import Path
 from statistics import median
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from ethogram.specs.base import MAX_ID, Spec, Text
+from ethogram.importers.text import count, quoted, safe_id, slug
+from ethogram.specs.base import Spec, Text
 from ethogram.specs.constitution import Direction, read_lines
 from ethogram.specs.errors import Place, SpecError
 
@@ -98,16 +98,16 @@ def persona_jsonl(
     read = read_lines(Statement, file)
     kept, dropped = _distinct([s for s in read if s.label_confidence >= min_confidence])
     if unsure := sum(s.label_confidence < min_confidence for s in read):
-        dropped.insert(0, f"{_count(unsure, 'statement')} below confidence {min_confidence:g}")
+        dropped.insert(0, f"{count(unsure, 'statement')} below confidence {min_confidence:g}")
     matching, others = [s for s in kept if s.matches], [s for s in kept if not s.matches]
     if min(len(matching), len(others)) < 2:
         raise SpecError.at(Place(file), _one_sided(matching, others, dropped))
     pairs = paired(matching, others)
     if left := abs(len(matching) - len(others)):
         side = "matching" if len(matching) > len(others) else "non-matching"
-        dropped.append(f"{_count(left, f'{side} statement')} without a partner")
+        dropped.append(f"{count(left, f'{side} statement')} without a partner")
     if limit is not None and limit < len(pairs):
-        dropped.append(f"{_count(len(pairs) - limit, 'pair')} not in the sample (seed {seed})")
+        dropped.append(f"{count(len(pairs) - limit, 'pair')} not in the sample (seed {seed})")
         drawn = random.Random(seed).sample(range(len(pairs)), limit)
         pairs = [pairs[index] for index in sorted(drawn)]
     remarks = _remarks(pairs, dropped)
@@ -124,22 +124,6 @@ def persona_jsonl(
     return Imported(safe, text, len(pairs), len(read), (*notes, *remarks))
 
 
-def slug(name: str) -> str:
-    """The name as an id: ASCII letters, digits and single hyphens, `imported` if none are left."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_ID].strip("-") or "imported"
-
-
-def safe_id(wanted: str, constitutions: Sequence[str]) -> str:
-    """`wanted` with the constitutions' ids in it cut short, so that `-k <id>` passes it by."""
-    found = wanted
-    while held := [name for name in constitutions if name in found]:
-        longest = max(held, key=len)
-        found = found.replace(longest, longest[: -min(3, 1 + len(longest) // 3)])
-        found = re.sub(r"-+", "-", found).strip("-")
-    return found or "imported"
-
-
 def _distinct(statements: Sequence[Statement]) -> tuple[list[Statement], list[str]]:
     """Every statement once, in the file's order, and what was left out for that."""
     groups: dict[str, list[Statement]] = {}
@@ -150,9 +134,9 @@ def _distinct(statements: Sequence[Statement]) -> tuple[list[Statement], list[st
     repeats = sum(len(group) - 1 for group in clear)
     dropped = []
     if repeats:
-        dropped.append(_count(repeats, "repeated statement"))
+        dropped.append(count(repeats, "repeated statement"))
     if both:
-        dropped.append(f"{_count(both, 'statement')} labelled both ways")
+        dropped.append(f"{count(both, 'statement')} labelled both ways")
     return [group[0] for group in clear], dropped
 
 
@@ -209,15 +193,11 @@ def _one_sided(
     matching: Sequence[Statement], others: Sequence[Statement], dropped: Sequence[str]
 ) -> str:
     message = (
-        f"{_count(len(matching), 'statement')} that {'matches' if len(matching) == 1 else 'match'} "
+        f"{count(len(matching), 'statement')} that {'matches' if len(matching) == 1 else 'match'} "
         f"the behaviour and {len(others)} that {'does' if len(others) == 1 else 'do'} not: "
         "a dimension needs two pairs"
     )
     return f"{message} (left out: {', '.join(dropped)})" if dropped else message
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _dimension(
@@ -239,21 +219,21 @@ def _dimension(
     about += "".join(f" {remark[0].upper()}{remark[1:]}." for remark in remarks)
     lines = [
         "# yaml-language-server: $schema=../ethogram/schemas/persona.json",
-        f"about: {_quoted(about)}",
-        f"question: {_quoted(QUESTION)}",
+        f"about: {quoted(about)}",
+        f"question: {quoted(QUESTION)}",
         "provenance:",
-        f"  source: {_quoted(source)}",
-        f"  licence: {_quoted(licence)}",
-        f"  sha256: {_quoted(digest)}",
+        f"  source: {quoted(source)}",
+        f"  licence: {quoted(licence)}",
+        f"  sha256: {quoted(digest)}",
         *_signature(signature, constitutions),
         "items:",
     ]
     for number, (affirms, rejects) in enumerate(pairs, start=1):
         lines += [
             f"  - id: pair-{number:03}",
-            f"    topic: {_quoted(topic)}",
-            f"    affirms: {_quoted(affirms.statement)}",
-            f"    rejects: {_quoted(rejects.statement)}",
+            f"    topic: {quoted(topic)}",
+            f"    affirms: {quoted(affirms.statement)}",
+            f"    rejects: {quoted(rejects.statement)}",
         ]
     return "\n".join(lines) + "\n"
 
@@ -267,8 +247,3 @@ def _signature(signature: Mapping[str, Direction], constitutions: Sequence[str])
         "# signature:",
         *(f"#   {name}: ?" for name in constitutions or ("<constitution>",)),
     ]
-
-
-def _quoted(text: str) -> str:
-    dumped: str = yaml.safe_dump(text, default_style='"', allow_unicode=True, width=10**9)
-    return dumped.strip()

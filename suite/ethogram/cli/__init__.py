@@ -6,26 +6,35 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 from ethogram import __version__
+from ethogram.asks import TeachError
+from ethogram.cli import (
+    baseline,
+    compare,
+    export,
+    pages,
+    promote,
+    scenarios,
+    studies,
+    transcripts,
+)
+from ethogram.cli.files import UsageError, suite_around, write
 from ethogram.importers import Imported, persona_jsonl
+from ethogram.source.obtain import SourceError
 from ethogram.specs.constitution import Direction
 from ethogram.specs.errors import SpecError, did_you_mean, shown
-from ethogram.specs.suite import CONSTITUTIONS, REQUIREMENTS, Suite
-from ethogram.store import Store, StoreError, clear, default_root, file_digest, usage
+from ethogram.specs.suite import Suite
+from ethogram.store import Store, StoreError, clear, default_root, usage
 from ethogram.store.inventory import KINDS
 
 PERSONA = "persona"
 MANY = 50
 """Items of a dimension from which the user is told of --limit."""
-SCHEMAS = Path(__file__).parent / "schemas"
-
-
-class UsageError(Exception):
-    """What was asked for cannot be done that way; the message says what can."""
+SCHEMAS = Path(__file__).parents[1] / "schemas"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(f"ethogram {options.command}: {error}", file=sys.stderr)
         return 2
-    except (SpecError, StoreError) as error:
+    except (SpecError, StoreError, SourceError, TeachError) as error:
         print(error, file=sys.stderr)
         return 1
     except BrokenPipeError:
@@ -60,13 +69,17 @@ def check(options: argparse.Namespace) -> int:
     """Name every problem in the suite's files, or say what they hold."""
     if not options.path.exists():
         raise UsageError(f"{options.path} does not exist")
-    suite = _suite_around(options.path)
+    suite = suite_around(options.path)
     problems = suite.check()
     for problem in problems:
         print(problem, file=sys.stderr)
     if problems:
         return 1
     print(summary(suite))
+    if options.content:
+        from ethogram.cli.content import check_content
+
+        return check_content(suite)
     return 0
 
 
@@ -98,7 +111,7 @@ def import_(options: argparse.Namespace) -> int:
     """Turn public files into dimensions of the suite; all of them, or none if one is wrong."""
     if options.name and len(options.files) > 1:
         raise UsageError("--name names one dimension, but several files are given")
-    suite = _suite_around(options.to or Path())
+    suite = suite_around(options.to or Path())
     for name in options.signature:
         if name not in suite.constitutions:
             hint = did_you_mean(name, suite.constitutions)
@@ -134,7 +147,7 @@ def import_(options: argparse.Namespace) -> int:
         print("\n".join([*problems, "nothing was imported"]), file=sys.stderr)
         return 1
     for target, found in made.items():
-        _write(target, found.text)
+        write(target, found.text)
         print(f"{shown(target)}: {found.items} items of {found.statements} statements")
         for note in found.notes:
             print(f"  {note}", file=sys.stderr)
@@ -168,17 +181,6 @@ def _advice(suite: Suite, made: Sequence[Imported], options: argparse.Namespace)
     return found
 
 
-def _write(file: Path, text: str) -> None:
-    """Write the whole file or nothing."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        aside.write_text(text, encoding="utf-8", newline="\n")
-        aside.replace(file)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
 # schemas
 
 
@@ -191,7 +193,7 @@ def schemas(options: argparse.Namespace) -> int:
         if not file.exists() or file.read_text(encoding="utf-8") != text:
             stale.append(file)
             if options.write:
-                _write(file, text)
+                write(file, text)
     for file in stale:
         print(f"{shown(file)}: {'written' if options.write else 'not what the code says'}")
     if not stale:
@@ -226,7 +228,7 @@ def cache(options: argparse.Namespace) -> int:
         return _clear(store, options.clear, sure=options.yes)
     print(store.root)
     for kind in usage(store):
-        print(f"  {kind.kind:<9}{kind.entries:>6}  {_bytes(kind.size):>9}")
+        print(f"  {kind.kind:<11}{kind.entries:>6}  {_bytes(kind.size):>9}")
     return 0
 
 
@@ -249,103 +251,7 @@ def _bytes(size: int) -> str:
     return f"{amount:.1f} GB"
 
 
-# promote, compare, baseline
-
-
-def promote(options: argparse.Namespace) -> int:
-    """Say whether the model may be promoted: 0 yes, 1 no, 2 could not decide."""
-    from ethogram.report.decision import UNKNOWN, decide
-    from ethogram.report.stored import ReportError, read_report
-
-    try:
-        report = read_report(options.report or _latest())
-        required, stale = _gate(report.files, options.model)
-        decision = decide(report, options.model, required, stale)
-    except (ReportError, SpecError, StoreError, OSError) as error:
-        print(f"Could not decide on {options.model}: {error}", file=sys.stderr)
-        return UNKNOWN
-    print(decision.reason)
-    return decision.code
-
-
-def _gate(files: Mapping[str, str], model: str) -> tuple[list[str] | None, list[str]]:
-    """The requirements that the suite here has for the model, and whether they changed since."""
-    from ethogram.cases.base import relative
-    from ethogram.cases.collected import cases_of
-
-    suite = Suite.around(Path().resolve())
-    file = suite.folder / REQUIREMENTS if suite else None
-    if suite is None or file is None or not file.exists():
-        return None, []
-    name = relative(file, suite.root)
-    stale = [name] if name in files and files[name] != file_digest(file) else []
-    return [case.group for case in cases_of(file, suite) if case.model.id == model], stale
-
-
-def compare(options: argparse.Namespace) -> int:
-    """Put two runs, or two models of one run, side by side; 1 where something got worse."""
-    from ethogram.report.comparison import compare_models, compare_runs, comparison_text
-    from ethogram.report.stored import ReportError, read_report
-
-    try:
-        if options.report is None and Path(options.before).exists():
-            found = compare_runs(
-                read_report(Path(options.before)), read_report(Path(options.after))
-            )
-        else:
-            report = read_report(options.report or _latest())
-            for name in (options.before, options.after):
-                if name not in report.models:
-                    hint = did_you_mean(name, report.models)
-                    raise UsageError(f"{name!r} is no file, and no model of {report.name}{hint}")
-            found = compare_models(report, options.before, options.after)
-    except ReportError as error:
-        raise UsageError(str(error)) from None
-    if not found.pairs:
-        raise UsageError(f"{options.before} and {options.after} share no case")
-    print(comparison_text(found))
-    return 1 if found.of("worse") else 0
-
-
-def baseline(options: argparse.Namespace) -> int:
-    """Accept a run as what later ones are compared with."""
-    from ethogram.cases.collected import case_ids
-    from ethogram.report.baseline import BASELINE, accept
-    from ethogram.report.stored import ReportError, read_report
-
-    file = options.file or _results() / BASELINE
-    suite = Suite.around(Path().resolve())
-    try:
-        report = read_report(options.report or _latest())
-        done = accept(report, file, case_ids(suite) if suite else None)
-    except ReportError as error:
-        raise UsageError(str(error)) from None
-    print(
-        f"{shown(file)}: {done.added} cases added, {done.updated} updated, {done.kept} kept, "
-        f"{len(done.dropped)} dropped that the suite no longer has"
-    )
-    for name in done.dropped:
-        print(f"  dropped {name}")
-    return 0
-
-
-def _results() -> Path:
-    suite = Suite.around(Path().resolve())
-    return (suite.root if suite else Path()) / "results"
-
-
-def _latest() -> Path:
-    return _results() / "latest" / "report.json"
-
-
 # arguments
-
-
-def _suite_around(path: Path) -> Suite:
-    suite = Suite.around(path.resolve())
-    if suite is None:
-        raise UsageError(f"{shown(path)} lies in no suite: no folder {CONSTITUTIONS}/ above it")
-    return suite
 
 
 def _signature(text: str) -> dict[str, Direction]:
@@ -387,9 +293,16 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="VERB", dest="command")
     _check_arguments(verbs)
     _import_arguments(verbs)
+    scenarios.add_arguments(verbs)
+    export.add_arguments(verbs)
+    transcripts.add_to(verbs)
+    studies.add_arguments(verbs)
     _schemas_arguments(verbs)
+    pages.arguments(verbs)
+    promote.add_arguments(verbs)
+    compare.add_arguments(verbs)
+    baseline.add_arguments(verbs)
     _cache_arguments(verbs)
-    _gate_arguments(verbs)
     return parser
 
 
@@ -407,6 +320,12 @@ def _check_arguments(verbs: Any) -> None:
         default=Path(),
         metavar="PATH",
         help="any file or folder of the suite (default: where you are)",
+    )
+    parser.add_argument(
+        "--content",
+        action="store_true",
+        help="hold the content to the rules of measuring well too: pairs alike, nothing twice, "
+        "nothing leaked, enough of everything",
     )
     parser.set_defaults(verb=check)
 
@@ -485,43 +404,3 @@ def _cache_arguments(verbs: Any) -> None:
     either.add_argument("--clear", choices=KINDS, help="delete all of one kind (needs --yes)")
     parser.add_argument("--yes", action="store_true", help="do delete")
     parser.set_defaults(verb=cache)
-
-
-def _gate_arguments(verbs: Any) -> None:
-    report = {
-        "type": Path,
-        "metavar": "FILE",
-        "help": "a report.json or its folder (default: results/latest)",
-    }
-    parser = verbs.add_parser(
-        "promote",
-        help="may this model be promoted? exit 0 yes, 1 no, 2 could not decide",
-        description="Decide from the requirement cases of a stored run. Exit 0: every requirement "
-        "of the model was measured and holds. 1: one does not hold. 2: could not decide (nothing "
-        "selected, an error, a measurement missing, undecided, the gate changed since).",
-    )
-    parser.add_argument("model", metavar="MODEL")
-    parser.add_argument("--report", **report)
-    parser.set_defaults(verb=promote)
-    parser = verbs.add_parser(
-        "compare",
-        help="two runs, or two models of one run: what changed beyond noise",
-        description="Compare two reports case by case, or two models of one report subject by "
-        "subject, paired by item; regressions first. Exit 1 where something got worse.",
-    )
-    parser.add_argument("before", metavar="A", help="a report, or a model's id")
-    parser.add_argument("after", metavar="B")
-    parser.add_argument("--report", **report)
-    parser.set_defaults(verb=compare)
-    parser = verbs.add_parser(
-        "baseline",
-        help="accept a run as what later ones are compared with",
-        description="Write the cases of a run into results/baseline.json, which is committed. "
-        "Cases that the run lacks are kept; those that the suite no longer has are dropped.",
-    )
-    parser.add_argument("action", choices=("accept",))
-    parser.add_argument("--report", **report)
-    parser.add_argument(
-        "--file", type=Path, metavar="FILE", help="(default: results/baseline.json)"
-    )
-    parser.set_defaults(verb=baseline)

@@ -1,0 +1,50 @@
+"""`ethogram baseline accept`: make a run the one that later runs are compared with."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ethogram.cli.files import UsageError
+from ethogram.cli.stored import RESULTS, add_report, here, report_of
+from ethogram.specs.errors import shown
+from ethogram.specs.suite import Suite
+
+
+def accept(options: argparse.Namespace) -> int:
+    """Write the run's cases into the baseline, and say which of it are new, changed or gone."""
+    from ethogram.cases.collected import case_ids
+    from ethogram.report import baseline
+    from ethogram.report.stored import ReportError, read_report
+
+    file = options.file or here() / RESULTS / baseline.BASELINE
+    suite = Suite.around(Path().resolve())
+    try:
+        report = read_report(report_of(options))
+        done = baseline.accept(report, file, case_ids(suite) if suite else None)
+    except ReportError as error:
+        raise UsageError(str(error)) from None
+    print(
+        f"{shown(file)}: {done.added} cases added, {done.updated} updated, {done.kept} kept, "
+        f"{len(done.dropped)} dropped that the suite no longer has"
+    )
+    for name in done.dropped:
+        print(f"  dropped {name}")
+    return 0
+
+
+def add_arguments(verbs: Any) -> None:
+    """The verb's part of the command line."""
+    parser = verbs.add_parser(
+        "baseline",
+        help="accept a run as what later ones are compared with",
+        description="Write the cases of a run into results/baseline.json, which is committed. "
+        "Cases that the run lacks are kept; those that the suite no longer has are dropped.",
+    )
+    parser.add_argument("action", choices=("accept",))
+    add_report(parser)
+    parser.add_argument(
+        "--file", type=Path, metavar="FILE", help="(default: results/baseline.json)"
+    )
+    parser.set_defaults(verb=accept)

@@ -1,0 +1,85 @@
+"""The arguments of `ethogram reliability` and `ethogram sweep`; what they do is imported when asked.
+
+Whoever asks for another verb waits for no numerical library.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+RELIABILITY = Path("results") / "reliability" / "reliability.json"
+SWEEPS = Path("results") / "sweeps"
+
+
+def reliability(options: argparse.Namespace) -> int:
+    """See `ethogram.cli.reliability`."""
+    from ethogram.cli.reliability import reliability
+
+    return reliability(options)
+
+
+def sweep(options: argparse.Namespace) -> int:
+    """See `ethogram.cli.sweep`."""
+    from ethogram.cli.sweep import sweep
+
+    return sweep(options)
+
+
+def add_arguments(verbs: Any) -> None:
+    """The two verbs' part of the command line."""
+    parser = verbs.add_parser(
+        "reliability",
+        help="whether the dimensions measure one thing each, and the right one",
+        description="Reliability of the dimensions over the finetuned models: Cronbach's alpha and "
+        "split-half of the paired shifts, items that discriminate, correlations between "
+        "dimensions, the effect under a paraphrased question and without the constitution's own "
+        "words. Reads stored scores; finetunes and scores nothing unless --measure is given.",
+    )
+    parser.add_argument(
+        "--measure", action="store_true", help="finetune and score whatever is missing first"
+    )
+    parser.add_argument(
+        "--against",
+        choices=("placebo", "source"),
+        default="placebo",
+        help="the reference of the shifts (default: %(default)s, the source where there is none)",
+    )
+    _shared(parser, f"{RELIABILITY}")
+    parser.set_defaults(verb=reliability)
+    parser = verbs.add_parser(
+        "sweep",
+        help="compare recipes along their training",
+        description="Train the models of every recipe of the file, look at them at the points named, "
+        "and write how the persona and the refusals develop. What the cache has is not trained or "
+        "scored again, so an interrupted sweep goes on where it stopped.",
+        epilog="example: ethogram sweep constitutions/sweeps/steps.yaml",
+    )
+    parser.add_argument("file", type=Path, metavar="FILE")
+    _shared(parser, f"{SWEEPS}/<name>.json")
+    parser.set_defaults(verb=sweep)
+
+
+def _shared(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument(
+        "--models", type=Path, metavar="FILE", help="a models.yaml other than the suite's own"
+    )
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        metavar="DIR",
+        help="a cache other than that of ETHOGRAM_CACHE or of the platform",
+    )
+    parser.add_argument(
+        "--out",
+        type=_json_file,
+        metavar="FILE",
+        help=f"the JSON file; the page lies beside it as .md (default: {default})",
+    )
+
+
+def _json_file(text: str) -> Path:
+    if not text.endswith(".json"):
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in .json")
+    return Path(text)

@@ -1,0 +1,22 @@
+"""Public files -> the YAML of cases: statements make dimensions, tables of choices make themes."""
+
+from ethogram.importers.layout import LISTS, Layout, read_layout
+from ethogram.importers.persona import Imported, Statement, paired, persona_jsonl
+from ethogram.importers.scenarios import ImportedTheme, scenario_csv, scenario_lines, theme_id
+from ethogram.importers.text import safe_id, slug
+
+__all__ = [
+    "LISTS",
+    "Imported",
+    "ImportedTheme",
+    "Layout",
+    "Statement",
+    "paired",
+    "persona_jsonl",
+    "read_layout",
+    "safe_id",
+    "scenario_csv",
+    "scenario_lines",
+    "slug",
+    "theme_id",
+]

@@ -1,0 +1,59 @@
+"""The rows of a CSV file, each with its number and line."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from ethogram.importers.text import count
+from ethogram.specs.base import duplicates
+from ethogram.specs.errors import Place, Problem, SpecError
+from ethogram.specs.loader import read_text
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record. `number` counts as a spreadsheet does: the header is row 1."""
+
+    number: int
+    line: int
+    cells: dict[str, str]
+
+
+def read_rows(file: Path, delimiter: str) -> tuple[list[str], list[Row], list[Problem]]:
+    """The header, the rows that can be read, and what is wrong with the others.
+
+    Quoted cells may hold line breaks; a byte order mark and blank lines are passed over. Raises
+    SpecError when there is no header to read the rows by.
+    """
+    reader = csv.reader(io.StringIO(read_text(file), newline=""), delimiter=delimiter, strict=True)
+    header: list[str] = []
+    rows, problems = [], []
+    number = 0
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            message = f"row {number + 1}: not CSV: {error}; the rows below were not read"
+            problems.append(Problem(Place(file, line), message))
+            break
+        if cells is None:
+            break
+        number += 1
+        if not any(cell.strip() for cell in cells):
+            continue
+        if not header:
+            header = [cell.strip() for cell in cells]
+        elif len(cells) != len(header):
+            message = f"row {number}: {count(len(cells), 'cell')}, and the header has {len(header)}"
+            problems.append(Problem(Place(file, line), message))
+        else:
+            rows.append(Row(number, line, dict(zip(header, cells, strict=True))))
+    if not header:
+        raise SpecError(problems or [Problem(Place(file), "the file is empty; it needs a header")])
+    for index in duplicates(header):
+        raise SpecError.at(Place(file), f"two columns are called {header[index]!r}")
+    return header, rows, problems

@@ -1,0 +1,146 @@
+"""What a batch costs: the answers' negative log-likelihood, and the margin over rejected ones.
+
+Batches are padded on the left, so that the answers stand together at the end and logits are
+computed for them only (over a whole batch of sequences the logits would dominate memory).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import DynamicCache
+
+from ethogram.source.chat import common_length
+from ethogram.source.load import Loaded, cached
+
+ROWS = 16
+"""Rows in one forward pass that only reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A tokenised sample. Positions from `prompt` on carry the loss."""
+
+    tokens: tuple[int, ...]
+    prompt: int
+    rejected: tuple[Example, ...] = ()
+    weight: float = 1.0
+    """Of the pair, where this is a rejected answer."""
+
+
+def supervised_tokens(batch: Sequence[Example]) -> int:
+    """Tokens of the batch that carry the loss."""
+    return sum(len(example.tokens) - example.prompt for example in batch)
+
+
+def batch_loss(model: Any, batch: Sequence[Example], base: Loaded) -> torch.Tensor:
+    """Mean negative log-likelihood of the batch's supervised tokens, in nats."""
+    sums, counts = answer_logprobs(model, batch, base)
+    return -sums.sum() / counts.sum()
+
+
+def preference_loss(
+    model: Any,
+    batch: Sequence[Example],
+    base: Loaded,
+    reference: dict[Example, float],
+    beta: float,
+    share: tuple[float, float] = (1.0, 1.0),
+) -> torch.Tensor:
+    """`batch_loss` plus the sum over pairs of -weight * log sigmoid(beta * margin) / len(batch).
+
+    margin = (l(answer) - l0(answer)) - (l(rejected) - l0(rejected)), with l the mean log-prob per
+    token and l0 that of the base, in `reference`: direct preference optimisation (Rafailov et al.
+    2023, arXiv 2305.18290), normalised by length as in SimPO (Meng et al. 2024, arXiv 2405.14734).
+    The pairs are the constitution's, not a person's (Bai et al. 2022, arXiv 2212.08073, stage 2).
+    `share`: the batch's part of its step's supervised tokens and of its samples.
+    """
+    answers = list(dict.fromkeys(batch))
+    rejected = [(e, r) for e in answers for r in e.rejected]
+    rows = [*answers, *dict.fromkeys(r for _, r in rejected)]
+    found: dict[Example, tuple[torch.Tensor, torch.Tensor]] = {}
+    # Short rejected answers and long ones apart, so that little is computed for padding.
+    for part in _parts(rows, len(batch)):
+        sums, counts = answer_logprobs(model, part, base)
+        found.update(zip(part, zip(sums, counts, strict=True), strict=True))
+    total = torch.stack([found[e][0] for e in answers]).sum()
+    likelihood = -total / torch.stack([found[e][1] for e in answers]).sum() * share[0]
+    if not rejected:
+        return likelihood
+    paired = {row for pair in rejected for row in pair}
+    moved = {row: found[row][0] / found[row][1] - reference[row] for row in paired}
+    margins = torch.stack([moved[e] - moved[r] for e, r in rejected])
+    weights = torch.tensor([r.weight for _, r in rejected], device=margins.device)
+    pairs = -(weights * torch.nn.functional.logsigmoid(beta * margins)).sum() / len(answers)
+    return likelihood + pairs * share[1]
+
+
+def reference_logprobs(
+    model: Any, examples: Sequence[Example], base: Loaded
+) -> dict[Example, float]:
+    """Mean log-prob per token of every example and of what it is preferred to, on the base."""
+    rows = list(dict.fromkeys(row for e in examples if e.rejected for row in (e, *e.rejected)))
+    found: dict[Example, float] = {}
+    with torch.no_grad():
+        for part in _parts(rows, ROWS):
+            sums, counts = answer_logprobs(model, part, base)
+            found.update(zip(part, (sums / counts).tolist(), strict=True))
+    return found
+
+
+def _parts(rows: Sequence[Example], size: int) -> Iterator[list[Example]]:
+    ordered = sorted(rows, key=lambda e: len(e.tokens))
+    yield from (ordered[i : i + size] for i in range(0, len(ordered), size))
+
+
+def answer_logprobs(
+    model: Any, batch: Sequence[Example], base: Loaded
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(sum of the log-probs of each answer's tokens, in nats; their number); both of shape (rows,).
+
+    What all prompts of the batch share (the template's system turn) is computed once, and its
+    keys and values, through which the gradient flows, are handed to every row.
+    """
+    cache, shared = _shared_start(model, batch, base)
+    length = max(len(example.tokens) for example in batch)
+    kept = max(len(example.tokens) - example.prompt for example in batch)
+    pad = base.tokenizer.pad_token_id or 0
+    tokens = torch.full((len(batch), length - shared), pad)
+    mask = torch.zeros((len(batch), length), dtype=torch.long)
+    mask[:, :shared] = 1
+    labels = torch.full((len(batch), kept), -100)
+    for row, example in enumerate(batch):
+        own, answer = len(example.tokens) - shared, len(example.tokens) - example.prompt
+        tokens[row, -own:] = torch.tensor(example.tokens[shared:])
+        mask[row, -own:] = 1
+        labels[row, kept - answer :] = torch.tensor(example.tokens[example.prompt :])
+    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, shared:]
+    logits = model(
+        input_ids=tokens.to(base.device),
+        attention_mask=mask.to(base.device),
+        position_ids=positions.to(base.device),
+        **cached(model, cache),
+        logits_to_keep=kept + 1,
+    ).logits[:, :-1]
+    labels = labels.to(base.device)
+    losses = torch.nn.functional.cross_entropy(
+        logits.reshape(-1, logits.shape[-1]).float(), labels.reshape(-1), reduction="none"
+    )
+    return -losses.reshape(labels.shape).sum(dim=1), (labels != -100).sum(dim=1)
+
+
+def _shared_start(model: Any, batch: Sequence[Example], base: Loaded) -> tuple[Any, int]:
+    """(key-value cache of the start that all prompts share, its length), or (None, 0)."""
+    config = model.config.get_text_config()
+    # The logit before the first answer token must be computed in the rows.
+    shared = common_length([list(example.tokens[: example.prompt - 1]) for example in batch])
+    if shared < 1 or getattr(config, "sliding_window", None):
+        return None, 0
+    cache = DynamicCache(config=model.config)
+    start = torch.tensor([batch[0].tokens[:shared]], device=base.device)
+    model(input_ids=start, **cached(model, cache), logits_to_keep=1)
+    cache.batch_repeat_interleave(len(batch))
+    return cache, shared
