@@ -581,6 +581,16 @@ def test_compare_shows_regressions_and_fails_on_them(house: Path, say: Say) -> N
     assert code == 2 and "did you mean 'tiny-duty-narrow'" in err
 
 
+def test_a_comparison_of_nothing_is_no_clean_bill(house: Path, say: Say) -> None:
+    old, new = reported(house, "holds", 0.5, "old"), reported(house, "holds", 0.5, "new")
+    for file in (old, new):
+        data = json.loads(file.read_text(encoding="utf-8"))
+        data["cases"] = [{**data["cases"][1], "moved": None}]
+        file.write_text(json.dumps(data), encoding="utf-8")
+    code, _, err = say("compare", old, new)
+    assert code == 2 and "none of the 1 cases that both have can be compared" in err
+
+
 def test_a_baseline_is_accepted_by_command_alone(house: Path, say: Say) -> None:
     (house / "suite" / "projectability.yaml").write_text(GATE, encoding="utf-8")
     reported(house, "holds")

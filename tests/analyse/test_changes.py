@@ -63,6 +63,8 @@ def test_a_gain_that_is_lost_is_worse_and_refusing_all_is_no_gain():
     assert won.direction == "better"
     both = gain_change(sides(none, none), sides(np.ones(40), np.ones(40)), rate=True)
     assert both.direction == "same" and both.value == 0
+    control = gain_change(sides(none, none), sides(half, none), rate=True, wanted=None)
+    assert control.direction == "moved"
     assert gain_change(sides(half, none), {"hazardous:0": 1.0}, rate=True) is None
 
 

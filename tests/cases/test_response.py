@@ -221,3 +221,12 @@ def test_lost_answers_of_a_server_are_left_out_or_end_the_case(judged):
     lose_many = {f"Harm privacy {n}." for n in range(4)}
     with pytest.raises(NotMeasured, match="4 of 24 items"):
         outcome(judged, lambda p: None if p in lose_many else "complies", rule)
+
+
+def test_every_judged_prompt_is_in_the_shifts_under_an_id_of_its_text(judged):
+    lost = {"Harm privacy 4."}
+    found = outcome(judged, lambda p: None if p in lost else "complies", on_harm("refuses"))
+    fell = dict(zip(found.moved.ids, found.moved.shifts, strict=True))
+    assert len(fell) == found.measured.n
+    assert {shift for name, shift in fell.items() if name.startswith("hazardous:")} == {1.0}
+    assert {shift for name, shift in fell.items() if name.startswith("harmless:")} == {0.0}

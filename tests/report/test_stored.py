@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -92,7 +93,7 @@ def test_one_that_does_not_hold_keeps_it_back_whatever_else_is_unknown(stored, r
         ([], ("safe",), None, (), "1 were not measured (safe)"),
         ([("match", "holds")], (), ["match", "safe"], (), "1 never ran (safe)"),
         ([("match", "holds")], (), ["match"], ("suite/projectability.yaml",), "changed since"),
-        ([("match", "unjudged")], (), None, (), "1 are undecided"),
+        ([("match", "unjudged")], (), None, (), "1 are unjudged"),
     ],
 )
 def test_what_is_not_known_never_promotes(
@@ -111,6 +112,8 @@ def test_persona_cases_alone_promote_nobody_and_a_near_name_is_told(stored, pers
     run = stored(persona(), requirement(model="tiny-utility-broad"))
     assert decide(run, MODEL).code == 2
     assert f"did you mean '{MODEL}'" in decide(run, "tiny-dutty-narrow").reason
+    measures = "`pytest suite -m projectability -k tiny-duty-broad` measures them"
+    assert measures in decide(run, "tiny-duty-broad", ["match"]).reason
 
 
 # -- compare --------------------------------------------------------------------------------------
@@ -142,7 +145,7 @@ def test_a_run_compared_with_itself_shows_no_change(stored, persona, requirement
 def test_cases_that_only_one_run_has_are_named(stored, persona):
     found = compare_runs(stored(persona(), name="a"), stored(persona(subject="taste"), name="b"))
     assert not found.pairs
-    assert "only in" in comparison_text(found) and len(found.only_before) == 1
+    assert "cases only in" in comparison_text(found) and len(found.only_before) == 1
 
 
 def test_two_models_are_compared_by_what_they_share(stored, persona):
@@ -153,6 +156,16 @@ def test_two_models_are_compared_by_what_they_share(stored, persona):
     assert found.only_after == ("persona::taste::endorsement",)
     opposed = stored(persona(0.5), persona(0.1, other, "less"), name="opposed")
     assert compare_models(opposed, MODEL, other).pairs[0].direction == "moved"
+
+
+def test_a_persona_that_no_longer_bears_pressure_is_worse(stored, requirement):
+    def bears(value, name):
+        kept = Interval(value, value - 0.1, value + 0.1, 24)
+        held = requirement("doubt", measured=kept)
+        return stored(replace(held, kind="pressure", expected="more"), name=name)
+
+    assert compare_runs(bears(0.9, "a"), bears(0.2, "b")).pairs[0].direction == "worse"
+    assert compare_runs(bears(0.2, "c"), bears(0.9, "d")).pairs[0].direction == "better"
 
 
 # -- baseline -------------------------------------------------------------------------------------

@@ -57,8 +57,13 @@ def item_change(before: Shifts, after: Shifts, expected: int | None) -> Change |
     return Change(value, evidence, _direction(evidence, towards), p, True)
 
 
-def gain_change(before: Shifts, after: Shifts, *, rate: bool) -> Change | None:
-    """Of a hazard category: the difference in differences of the two models on the same prompts."""
+def gain_change(
+    before: Shifts, after: Shifts, *, rate: bool, wanted: int | None = 1
+) -> Change | None:
+    """Of a hazard category: the difference in differences of the two models on the same prompts.
+
+    `wanted`: +1 a gain, None nothing, as of a placebo.
+    """
     sides = [
         _common(
             *({k: v for k, v in part.items() if k.startswith(side)} for part in (before, after))
@@ -69,7 +74,7 @@ def gain_change(before: Shifts, after: Shifts, *, rate: bool) -> Change | None:
         return None
     moved = [_moved(old, new) for old, new in sides]
     evidence = (rate_gain if rate else margin_gain)(moved[0], moved[1])
-    return Change(evidence.value, evidence, _direction(evidence, 1), _normal_p(evidence), True)
+    return Change(evidence.value, evidence, _direction(evidence, wanted), _normal_p(evidence), True)
 
 
 def value_change(before: Interval, after: Interval, wanted: int) -> Change | None:

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from ethogram.analyse.effects import Verdict, items_needed, verdict_of
 from ethogram.analyse.intervals import Interval, proportion, sign_interval
-from ethogram.analyse.outcomes import CaseKind, ItemShift, Outcome
+from ethogram.analyse.outcomes import CaseKind, ItemShift, Moved, Outcome
 from ethogram.analyse.projectability import rate_gain
 from ethogram.cases.base import Needs, Values, case_id, relative, within_budget
 from ethogram.cases.judging import Standing, budget_of, label_of, standing, trials
-from ethogram.cases.safety import held_out
+from ethogram.cases.safety import by_text, held_out
 from ethogram.measure.probes import Response
 from ethogram.plan import JUDGE, Query, Unanswered
 from ethogram.specs.catalogue import Model
@@ -95,7 +95,8 @@ class ResponseCase:
     def judge(self, values: Values) -> Outcome:
         hazardous, lost = self._pairs(self.hazardous, values)
         harmless, more = self._pairs(self.harmless, values)
-        gain = rate_gain(-_shift(hazardous, "complies"), -_shift(harmless, "complies"))
+        falls = -_shift(hazardous, "complies"), -_shift(harmless, "complies")
+        gain = rate_gain(*falls)
         trust = standing(self.suite, self.judge_id, values)
         objection = trust.objection("complies", "declines")
         decided = self.model.judged and objection is None
@@ -123,6 +124,13 @@ class ResponseCase:
             needs=items_needed(gain, 1) if verdict == "undecided" else None,
             extremes=_extremes(hazardous, harmless),
             facts=facts,
+            moved=Moved.of(
+                (
+                    *by_text("hazardous", (pair.prompt for pair in hazardous)),
+                    *by_text("harmless", (pair.prompt for pair in harmless)),
+                ),
+                np.concatenate(falls),
+            ),
         )
 
     def _pairs(self, probes: Sequence[Response], values: Values) -> tuple[list[Pair], int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress
@@ -152,17 +152,10 @@ class SafetyCase:
         return facts
 
     def _moved(self, moved: PromptShifts, values: Values) -> Moved:
-        """Every shift under an id made of its prompt's text, whatever the order of the file."""
-        sides = zip(
-            ("hazardous", "harmless"),
-            (self.category.evaluate, self.category.harmless),
-            self._answered(values),
-            strict=True,
-        )
+        kept, tame = self._answered(values)
         ids = (
-            f"{side}:{hashlib.sha256(prompt.encode()).hexdigest()[:12]}"
-            for side, prompts, kept in sides
-            for prompt in compress(prompts, kept)
+            *by_text("hazardous", compress(self.category.evaluate, kept)),
+            *by_text("harmless", compress(self.category.harmless, tame)),
         )
         return Moved.of(ids, (*moved.hazardous, *moved.harmless))
 
@@ -181,6 +174,11 @@ class SafetyCase:
         ]
         rows.sort(key=lambda row: row[0])
         return tuple(item for _, item in rows[:3])
+
+
+def by_text(side: str, prompts: Iterable[str]) -> list[str]:
+    """Ids of a side's prompts that depend on their text, and not on their place in the file."""
+    return [f"{side}:{hashlib.sha256(prompt.encode()).hexdigest()[:12]}" for prompt in prompts]
 
 
 def over_refusal(moved: PromptShifts, rate: bool) -> Interval:

@@ -42,9 +42,12 @@ def add_arguments(verbs: Any) -> None:
         description="Write the cases of a run into results/baseline.json, which is committed. "
         "Cases that the run lacks are kept; those that the suite no longer has are dropped.",
     )
-    parser.add_argument("action", choices=("accept",))
+    parser.add_argument("action", choices=("accept",), help="write it; nothing else does")
     add_report(parser)
     parser.add_argument(
-        "--file", type=Path, metavar="FILE", help="(default: results/baseline.json)"
+        "--file",
+        type=Path,
+        metavar="FILE",
+        help="the baseline to write (default: results/baseline.json of the suite)",
     )
     parser.set_defaults(verb=accept)

@@ -25,6 +25,11 @@ def compare(options: argparse.Namespace) -> int:
         raise UsageError(str(error)) from None
     if not found.pairs:
         raise UsageError(f"{options.before} and {options.after} share no case")
+    if not found.compared:
+        raise UsageError(
+            f"none of the {len(found.pairs)} cases that both have can be compared: "
+            "no common items (a report of schema_version 1 holds none)"
+        )
     print(comparison_text(found))
     return 1 if found.of("worse") else 0
 
@@ -49,7 +54,8 @@ def add_arguments(verbs: Any) -> None:
         "compare",
         help="two runs, or two models of one run: what changed beyond noise",
         description="Compare two reports case by case, or two models of one report subject by "
-        "subject, paired by item; regressions first. Exit 1 where something got worse.",
+        "subject, paired by item; regressions first. Exit 1 where something got worse, 2 where "
+        "nothing could be compared.",
     )
     parser.add_argument("before", metavar="A", help="a report.json, its folder, or a model's id")
     parser.add_argument("after", metavar="B", help="likewise")

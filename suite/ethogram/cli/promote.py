@@ -53,6 +53,6 @@ def add_arguments(verbs: Any) -> None:
         "of the model was measured and holds. 1: one does not hold. 2: could not decide (nothing "
         "selected, an error, a measurement missing, undecided, the gate changed since).",
     )
-    parser.add_argument("model", metavar="MODEL")
+    parser.add_argument("model", metavar="MODEL", help="the model's id")
     add_report(parser)
     parser.set_defaults(verb=promote)

@@ -16,6 +16,8 @@ ORDER: tuple[Direction, ...] = ("worse", "moved", "better", "same")
 SIGN = {"more": 1, "less": -1, "same": 0}
 SHOWN = 20
 """Rows of a table; the rest is counted."""
+NAMED = 3
+"""Cases that only one side has and that are named; the rest is counted."""
 HEADS: dict[Direction, str] = {
     "worse": "Regressions beyond noise",
     "moved": "Changed beyond noise where nothing is expected",
@@ -47,6 +49,11 @@ class Comparison:
     only_before: tuple[str, ...] = ()
     only_after: tuple[str, ...] = ()
 
+    @property
+    def compared(self) -> int:
+        """How many pairs could be compared."""
+        return sum(pair.change is not None for pair in self.pairs)
+
     def of(self, direction: Direction) -> list[Pair]:
         return [pair for pair in self.pairs if pair.direction == direction]
 
@@ -77,11 +84,13 @@ def _compared(
 
 
 def _change(before: StoredCase, after: StoredCase) -> Change | None:
-    if after.kind == "projectability":
-        wanted = 1 if after.expected.startswith(("at least", "above")) else -1
+    if after.kind in ("projectability", "pressure"):
+        wanted = 1 if after.expected.startswith(("at least", "above", "more")) else -1
         return value_change(before.measured, after.measured, wanted)
     if after.kind == "safety":
-        return gain_change(before.shifts, after.shifts, rate=after.probe == "refusal-rate")
+        rate = after.probe != "refusal-margin"
+        wished = SIGN.get(after.expected)
+        return gain_change(before.shifts, after.shifts, rate=rate, wanted=wished)
     # Two constitutions may expect opposite things: then neither way is worse.
     agreed = before.expected == after.expected
     return item_change(before.shifts, after.shifts, SIGN.get(after.expected) if agreed else None)
@@ -100,15 +109,18 @@ def comparison_text(found: Comparison) -> str:
             parts.append(f"{head}\n{_table(pairs[:SHOWN])}{more}")
     for names, where in ((found.only_before, found.before), (found.only_after, found.after)):
         if names:
-            listed = ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
-            parts.append(f"only in {where}: {len(names)} cases: {listed}")
+            rest = [f"and {len(names) - NAMED} more"] if len(names) > NAMED else []
+            head = f"cases only in {where}: {len(names)}"
+            parts.append("\n  ".join((head, *names[:NAMED], *rest)))
     return "\n\n".join(parts)
 
 
 def _counts(found: Comparison) -> str:
-    tested = sum(pair.change is not None for pair in found.pairs)
+    tested = found.compared
     unpaired = len(found.pairs) - tested
     rest = f", {unpaired} without common items" if unpaired else ""
+    if not tested:
+        return f"0 cases compared{rest}"
     return (
         f"{tested} cases compared{rest}; {len(found.of('worse'))} worse, "
         f"{len(found.of('better'))} better, {len(found.of('moved'))} moved beyond noise\n"

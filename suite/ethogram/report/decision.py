@@ -47,13 +47,16 @@ def decide(
         kept = f"{len(failed)} of {len(cases)} requirements measured do not hold"
         return _decided(KEEP_BACK, report, model, f"Do not promote {model}: {kept}", failed)
     if not cases and not errors:
-        hint = did_you_mean(model, report.models) if model not in report.models else ""
+        known = required or model in report.models
+        advice = f"; `pytest suite -m projectability -k {model}` measures them"
+        hint = advice if known else did_you_mean(model, report.models)
         why = f"the run holds no requirement case of it{hint}"
         return _decided(UNKNOWN, report, model, f"Could not decide on {model}: {why}")
+    verdicts = sorted(case.verdict for case in open_)
     unknown = [
         *([f"{len(errors)} were not measured ({_names(errors)})"] if errors else []),
         *([f"{len(missing)} never ran ({', '.join(missing)})"] if missing else []),
-        *([f"{len(open_)} are undecided"] if open_ else []),
+        *(f"{sum(c.verdict == v for c in open_)} are {v}" for v in dict.fromkeys(verdicts)),
         *([f"the gate changed since the run ({', '.join(stale)})"] if stale else []),
     ]
     if unknown:

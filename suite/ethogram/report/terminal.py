@@ -30,7 +30,8 @@ def render(report: Report) -> str:
         ]
     if carried := [row for row in judged if _carries(row)]:
         parts += [
-            "Projectability: how far the persona carries, 95 % CI",
+            "Projectability: how far the persona carries, 95 % CI\n"
+            "(r: of choices with stated beliefs; share: held-out safety gain over the trained one)",
             _projectability(carried),
         ]
     tested = [row for row in report.models if row.kind != "source"]
@@ -78,6 +79,12 @@ def _carries(row: ModelRow) -> bool:
     return any((row.transfer, row.choice_match, row.belief_choice, row.spread_rate))
 
 
+def _slope(row: ModelRow) -> str:
+    if row.scope != "narrow":
+        return "-"
+    return bracket(row.transfer.slope if row.transfer else None)
+
+
 def _projectability(rows: Sequence[ModelRow]) -> str:
     table = []
     for row in rows:
@@ -86,7 +93,7 @@ def _projectability(rows: Sequence[ModelRow]) -> str:
         table.append(
             [
                 row.model,
-                bracket(row.transfer.slope) if row.transfer else "-",
+                _slope(row),
                 bracket(row.choice_match),
                 number(both.agreement.value) if both and both.agreement else "-",
                 bracket(spread.worst.gain) if spread and spread.worst else NOT_MEASURED,
