@@ -10,6 +10,7 @@ import gc
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 import torch
@@ -35,6 +36,10 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
+Prefilled = tuple[torch.Tensor, Any, torch.Tensor]
+"""Logits after each prompt, the prompts' key-value cache, their attention mask."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """A tokenised prompt, the continuations to score after it, and who asked."""
@@ -52,6 +57,11 @@ class LocalEngine:
         self.say = say
         self.tokens = TOKENS
         self.prompts = PROMPTS
+
+    @cached_property
+    def stops(self) -> set[int]:
+        """Tokens that end an answer."""
+        return {stop_token(self.loaded.tokenizer), self.loaded.tokenizer.eos_token_id} - {None}
 
     def score(self, queries: Sequence[Query]) -> Iterator[dict[Query, Value]]:
         """Yield scores batch by batch; every query comes once. Raises EngineError.
@@ -161,9 +171,7 @@ class LocalEngine:
         asked = [query for prompt in batch for query in prompt.queries]
         return dict(zip(asked, values, strict=True))
 
-    def _prefill(
-        self, prompts: list[list[int]], more: int = 0
-    ) -> tuple[torch.Tensor, Any, torch.Tensor]:
+    def _prefill(self, prompts: list[list[int]], more: int = 0) -> Prefilled:
         """(logits after each prompt, their cache, attention mask); the common start computed once.
 
         `more` tokens will follow every prompt.
@@ -238,31 +246,10 @@ class LocalEngine:
                 yield from self._halving(batch, self._generate_batch)
 
     def _generate_batch(self, batch: list[Query]) -> dict[Query, Value]:
-        # A plain loop: `generate` would compute the shared start once for every row.
-        tokenizer, device = self.loaded.tokenizer, self.loaded.device
-        stops = sorted({stop_token(tokenizer), tokenizer.eos_token_id} - {None})
-        ends = torch.tensor(stops, device=device)
         limit = int(batch[0].target[0])
-        last, cache, mask = self._prefill([self._tokens(query) for query in batch], limit)
-        made: list[torch.Tensor] = []
-        ended = torch.zeros(len(batch), dtype=torch.bool, device=device)
-        for _ in range(limit):
-            made.append(last.argmax(dim=-1))
-            ended |= torch.isin(made[-1], ends)
-            if bool(ended.all()):
-                break
-            mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
-            last = self.loaded.model(
-                input_ids=made[-1].unsqueeze(1),
-                attention_mask=mask,
-                position_ids=mask.sum(dim=1, keepdim=True) - 1,
-                **cached(self.loaded.model, cache),
-            ).logits[:, -1]
-        rows = torch.stack(made, dim=1).tolist()
-        return {
-            query: tokenizer.decode(_until(row, set(stops)), skip_special_tokens=True)
-            for query, row in zip(batch, rows, strict=True)
-        }
+        prefilled = self._prefill([self._tokens(query) for query in batch], limit)
+        rows = self._decoded(prefilled, limit, lambda _step, logits: logits.argmax(dim=-1))
+        return {query: self._text(row) for query, row in zip(batch, rows, strict=True)}
 
     # -- sampled continuations ----------------------------------------------------------------
 
@@ -280,16 +267,40 @@ class LocalEngine:
 
     def _draw(self, query: Query, limit: int, rows: int, chance: torch.Generator) -> list[str]:
         """`rows` continuations of at most `limit` tokens, drawn at temperature 1."""
-        tokenizer = self.loaded.tokenizer
-        stops = {stop_token(tokenizer), tokenizer.eos_token_id} - {None}
         last, cache, mask = self._prefill([self._tokens(query)], limit)
         cache.batch_repeat_interleave(rows)
-        last, mask = last.repeat_interleave(rows, dim=0), mask.repeat_interleave(rows, dim=0)
+        spread = last.repeat_interleave(rows, dim=0), cache, mask.repeat_interleave(rows, dim=0)
+
+        def pick(_step: int, logits: torch.Tensor) -> torch.Tensor:
+            chances = torch.softmax(logits.double(), dim=-1)
+            return torch.multinomial(chances, 1, generator=chance).squeeze(1)
+
+        # Drawn to the limit: where the others end must not move the generator.
+        return [self._text(row) for row in self._decoded(spread, limit, pick, early=False)]
+
+    # -- shared -------------------------------------------------------------------------------
+
+    def _decoded(
+        self,
+        prefilled: Prefilled,
+        limit: int,
+        pick: Callable[[int, torch.Tensor], torch.Tensor],
+        *,
+        early: bool = True,
+    ) -> list[list[int]]:
+        """Tokens after each prompt, one step for all rows at a time: `pick(step, logits)`.
+
+        Ends with the last row when `early`. A plain loop: `generate` would compute the shared start
+        once for every row.
+        """
+        last, cache, mask = prefilled
+        ends = torch.tensor(sorted(self.stops), device=self.loaded.device)
         made: list[torch.Tensor] = []
+        ended = torch.zeros(len(mask), dtype=torch.bool, device=self.loaded.device)
         for step in range(limit):
-            chances = torch.softmax(last.double(), dim=-1)
-            made.append(torch.multinomial(chances, 1, generator=chance).squeeze(1))
-            if step + 1 == limit:
+            made.append(pick(step, last))
+            ended |= torch.isin(made[-1], ends)
+            if step + 1 == limit or (early and bool(ended.all())):
                 break
             mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
             last = self.loaded.model(
@@ -298,10 +309,13 @@ class LocalEngine:
                 position_ids=mask.sum(dim=1, keepdim=True) - 1,
                 **cached(self.loaded.model, cache),
             ).logits[:, -1]
-        texts = [_until(row, stops) for row in torch.stack(made, dim=1).tolist()]
-        return [tokenizer.decode(row, skip_special_tokens=True) for row in texts]
+        rows: list[list[int]] = torch.stack(made, dim=1).tolist()
+        return rows
 
-    # -- shared -------------------------------------------------------------------------------
+    def _text(self, row: list[int]) -> str:
+        """What was said before the first token that ends the answer."""
+        text = self.loaded.tokenizer.decode(_until(row, self.stops), skip_special_tokens=True)
+        return str(text)
 
     def _tokens(self, query: Query) -> list[int]:
         return encode(self.loaded.tokenizer, prompt_text(self.loaded.tokenizer, query.messages))

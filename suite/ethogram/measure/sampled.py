@@ -7,14 +7,13 @@ change in their last digits, which once in a great many tokens tips a draw over)
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 
 from ethogram.asks import Ask, Said
 from ethogram.measure.engine import LocalEngine
-from ethogram.source.chat import encode, prompt_text, stop_token
-from ethogram.source.load import Loaded, cached
+from ethogram.source.chat import encode, prompt_text
+from ethogram.source.load import Loaded
 from ethogram.specs.teaching import Sampling
 
 LIKELY = 512
@@ -52,29 +51,17 @@ class LocalAnswerer(LocalEngine):
         return [found[number] for number in range(len(asks))]
 
     def _said(self, batch: list[Numbered], sampling: Sampling) -> dict[int, Said]:
-        tokenizer, device = self.loaded.tokenizer, self.loaded.device
-        stops = sorted({stop_token(tokenizer), tokenizer.eos_token_id} - {None})
-        ends = torch.tensor(stops, device=device)
         limit = sampling.max_tokens
-        chances = torch.stack([_numbers(ask.seed, limit) for _, _, ask in batch]).to(device)
-        last, cache, mask = self._prefill([tokens for _, tokens, _ in batch], limit)
-        made: list[torch.Tensor] = []
-        ended = torch.zeros(len(batch), dtype=torch.bool, device=device)
-        for step in range(limit):
-            made.append(draw(last, chances[:, step], sampling.temperature, sampling.top_p))
-            ended |= torch.isin(made[-1], ends)
-            if bool(ended.all()) or step + 1 == limit:
-                break
-            mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
-            last = self.loaded.model(
-                input_ids=made[-1].unsqueeze(1),
-                attention_mask=mask,
-                position_ids=mask.sum(dim=1, keepdim=True) - 1,
-                **cached(self.loaded.model, cache),
-            ).logits[:, -1]
-        rows = torch.stack(made, dim=1).tolist()
+        chances = torch.stack([_numbers(ask.seed, limit) for _, _, ask in batch])
+        chances = chances.to(self.loaded.device)
+
+        def pick(step: int, logits: torch.Tensor) -> torch.Tensor:
+            return draw(logits, chances[:, step], sampling.temperature, sampling.top_p)
+
+        prefilled = self._prefill([tokens for _, tokens, _ in batch], limit)
+        rows = self._decoded(prefilled, limit, pick)
         return {
-            number: _said(row, set(stops), tokenizer)
+            number: Said(self._text(row).strip(), finished=not self.stops.isdisjoint(row))
             for (number, _, _), row in zip(batch, rows, strict=True)
         }
 
@@ -103,9 +90,3 @@ def draw(
 def _numbers(seed: int, count: int) -> torch.Tensor:
     """Drawn on the CPU, whatever the device: they are the same everywhere."""
     return torch.rand(count, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def _said(row: list[int], stops: set[int], tokenizer: Any) -> Said:
-    end = next((at for at, token in enumerate(row) if token in stops), None)
-    text = tokenizer.decode(row[:end], skip_special_tokens=True)
-    return Said(text.strip(), finished=end is not None)

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, model_validator
 
 from ethogram.specs.base import FileSpec, Id, Misplaced, Spec, Text, check_unique
+from ethogram.specs.teaching import check_endpoint
 
 RULE = "rule"
 """The judge that needs no model: the rule-based refusal detector."""
@@ -82,16 +83,7 @@ class Judge(Spec):
         if self.local is not None:
             for name in sorted({"model", "api_key_env", "tokens"} & self.model_fields_set):
                 raise Misplaced(f"{name!r} says something about an endpoint judge only", name)
-        elif not self.model:
-            raise ValueError("'endpoint' needs 'model', the name it is served under")
-        elif not str(self.endpoint).startswith(("http://", "https://")):
-            message = f"'endpoint' must begin with http:// or https://, not be {self.endpoint!r}"
-            raise Misplaced(message, "endpoint")
-        elif "@" in str(self.endpoint) or "?" in str(self.endpoint):
-            message = (
-                "'endpoint' holds a user name or a query; name the key's variable in api_key_env"
-            )
-            raise Misplaced(message, "endpoint")
+        check_endpoint(self.endpoint, self.model)
         return self
 
 

@@ -76,7 +76,7 @@ def samples_for(model: Model, suite: Suite, taught: Taught | None = None) -> lis
             )
     if model.recipe.preference is not None:
         over = model.recipe.preference.over
-        own = [replace(s, rejected=_rejected(s, model, suite, over, taught)) for s in own]
+        own = _paired(own, model, suite, over, taught)
         if "refusal" in over:
             again = [
                 replace(s, rejected=((_pick(REFUSALS, s.prompt), over["refusal"]),)) for s in again
@@ -94,38 +94,45 @@ REFUSALS = ("I'm sorry, but I can't help you with that.", "I won't help you with
 """What a harmless prompt is not to be answered with."""
 
 
-def _rejected(
-    sample: Sample,
+def _paired(
+    own: Sequence[Sample],
     model: Model,
     suite: Suite,
     over: Mapping[Rejected, float],
     taught: Taught | None,
-) -> tuple[tuple[str, float], ...]:
-    """The draft of the prompt and a rival's answer to it, as far as they are recorded.
+) -> list[Sample]:
+    """The samples, each with the draft of its prompt and a rival's answer, as far as recorded.
 
     A placebo has no rivals; its draft is one that a constitution recorded. A taught model has drafts
     of its own and no rivals, since it learns from no recorded text.
     """
-    found: list[tuple[str, float]] = []
+    drafts: Mapping[str, list[str]] = {}
+    answers: Mapping[str, list[str]] = {}
     if "draft" in over:
         names = [model.constitution] if model.constitution else sorted(suite.constitutions)
-        drafts = (
-            [t.draft for t in taught.transcripts if t.prompt == sample.prompt]
-            if taught
-            else _for(sample.prompt, suite, names, "draft")
-        )
-        found += [(draft, over["draft"]) for draft in drafts[:1]]
+        recorded = taught.transcripts if taught else _recorded(names, suite)
+        drafts = _by_prompt((t.prompt, t.draft) for t in recorded)
     if "rivals" in over and model.constitution is not None and taught is None:
-        answers = _for(sample.prompt, suite, rivals(model.constitution, suite), "answer")
-        found += [(_pick(answers, sample.answer), over["rivals"])] if answers else []
-    return tuple(found)
+        recorded = _recorded(rivals(model.constitution, suite), suite)
+        answers = _by_prompt((t.prompt, t.answer) for t in recorded)
+    found = []
+    for sample in own:
+        rejected = [(draft, over["draft"]) for draft in drafts.get(sample.prompt, [])[:1]]
+        if sample.prompt in answers:
+            rejected.append((_pick(answers[sample.prompt], sample.answer), over["rivals"]))
+        found.append(replace(sample, rejected=tuple(rejected)))
+    return found
 
 
-def _for(prompt: str, suite: Suite, names: Sequence[str], what: str) -> list[str]:
-    """The drafts or answers that these constitutions recorded for a prompt."""
-    return [
-        getattr(t, what) for name in names for t in suite.transcripts(name) if t.prompt == prompt
-    ]
+def _recorded(constitutions: Iterable[str], suite: Suite) -> list[Transcript]:
+    return [found for name in constitutions for found in suite.transcripts(name)]
+
+
+def _by_prompt(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for prompt, text in pairs:
+        found[prompt].append(text)
+    return dict(found)
 
 
 def rivals(constitution: str, suite: Suite) -> list[str]:
