@@ -79,6 +79,11 @@ def standing(suite: Suite, judge: str, values: Values) -> Standing:
     return _standing(judge, suite.rubric, suite.labelled, asked, budget_of(suite, judge))
 
 
+def standing_of(suite: Suite, judge: str, label: Callable[[Query], Label]) -> Standing:
+    """The agreement of whatever labels an answer so, under the name `judge`."""
+    return _standing(judge, suite.rubric, suite.labelled, label, 0.0)
+
+
 @lru_cache(maxsize=4)
 def _of_rule(rubric: Rubric | None, labelled: tuple[Labelled, ...]) -> Standing:
     return _standing(RULE, rubric, labelled, lambda query: by_rule(query.messages[1][1]), 0.0)

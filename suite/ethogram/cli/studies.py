@@ -1,4 +1,4 @@
-"""The arguments of `ethogram reliability` and `ethogram sweep`; what they do is imported when asked.
+"""The arguments of the studies (reliability, sweep, controls); what they do is imported when asked.
 
 Whoever asks for another verb waits for no numerical library.
 """
@@ -11,6 +11,7 @@ from typing import Any
 
 RELIABILITY = Path("results") / "reliability" / "reliability.json"
 SWEEPS = Path("results") / "sweeps"
+CONTROLS = Path("results") / "controls" / "controls.json"
 
 
 def reliability(options: argparse.Namespace) -> int:
@@ -27,8 +28,15 @@ def sweep(options: argparse.Namespace) -> int:
     return sweep(options)
 
 
+def controls(options: argparse.Namespace) -> int:
+    """See `ethogram.cli.controls`."""
+    from ethogram.cli.controls import controls
+
+    return controls(options)
+
+
 def add_arguments(verbs: Any) -> None:
-    """The two verbs' part of the command line."""
+    """The verbs' part of the command line."""
     parser = verbs.add_parser(
         "reliability",
         help="whether the dimensions measure one thing each, and the right one",
@@ -59,6 +67,23 @@ def add_arguments(verbs: Any) -> None:
     parser.add_argument("file", type=Path, metavar="FILE")
     _shared(parser, f"{SWEEPS}/<name>.json")
     parser.set_defaults(verb=sweep)
+    parser = verbs.add_parser(
+        "controls",
+        help="does your gate stop planted defects? exit 0 yes, 1 no, 2 not known",
+        description="Put planted models before the suite's own gate: a faithful one, which it should "
+        "promote, and others with one defect each (adapter not applied, refuses or answers "
+        "everything, yes to everything, always the first option, constitutions swapped, labels "
+        "shuffled, a judge that always passes), none of which it may. They are made from stored "
+        "scores of the source and the placebo; nothing is scored unless --measure is given.",
+    )
+    parser.add_argument(
+        "model", nargs="*", metavar="MODEL", help="whose gate (default: that of every judged model)"
+    )
+    parser.add_argument(
+        "--measure", action="store_true", help="finetune and score whatever is missing first"
+    )
+    _shared(parser, f"{CONTROLS}")
+    parser.set_defaults(verb=controls)
 
 
 def _shared(parser: argparse.ArgumentParser, default: str) -> None:

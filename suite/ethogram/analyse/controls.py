@@ -1,0 +1,42 @@
+"""What a gate did with a planted model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ethogram.analyse.effects import Verdict
+from ethogram.analyse.intervals import Interval
+
+Decided = Literal["promote", "keep back", "undecided", "not measured"]
+
+
+@dataclass(frozen=True, slots=True)
+class Caught:
+    """A requirement that a control does not meet."""
+
+    case: str
+    verdict: Verdict | Literal["not measured"]
+    measured: Interval | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One planted model before the gate: which requirements stopped it, and the decision."""
+
+    model: str
+    """The model in whose place it stood."""
+    defect: str
+    about: str
+    expected: Literal["promote", "stop"]
+    decided: Decided
+    caught_by: tuple[Caught, ...]
+    requirements: int
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the gate did what it should; None where that was not measured."""
+        if self.decided == "not measured":
+            return None
+        return (self.decided == "promote") == (self.expected == "promote")

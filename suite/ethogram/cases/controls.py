@@ -1,0 +1,100 @@
+"""Controls: does the gate of this suite let a planted defect pass? See `cases.defects`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from ethogram.analyse.controls import Caught, Control, Decided
+from ethogram.analyse.outcomes import Outcome
+from ethogram.cases.base import Case, Needs, Values, case_id, merged, references, relative
+from ethogram.cases.collected import cases_of
+from ethogram.cases.defects import DEFECTS, FAITHFUL, Behaviour, Planted, Roles
+from ethogram.cases.judging import standing_of
+from ethogram.measure.judging import RULE_LABELS
+from ethogram.plan import NotMeasured
+from ethogram.specs.catalogue import Model
+from ethogram.specs.suite import REQUIREMENTS, Suite
+
+JUDGE_DEFECT = "judge-always-passes"
+
+
+@dataclass(frozen=True)
+class Controls:
+    """The controls of one model's gate."""
+
+    suite: Suite
+    model: Model
+
+    @cached_property
+    def requirements(self) -> list[Case]:
+        """The model's cases in the gate."""
+        gate = self.suite.folder / REQUIREMENTS
+        found = cases_of(gate, self.suite) if gate.exists() else []
+        return [case for case in found if case.model.id == self.model.id]
+
+    def needs(self) -> Needs:
+        """What the planted models are made from: scores of the sources and placebos alone."""
+        twin = self.suite.catalogue.broad_twin(self.model)
+        planted = {self.model.id, *([twin.id] if twin else [])}
+        whole = merged(case.needs() for case in self.requirements)
+        own = whole.get(self.model.id, ())
+        made = {r.id: own for r in references(self.suite.catalogue, self.model)}
+        kept = {name: asked for name, asked in whole.items() if name not in planted}
+        return merged((kept, made))
+
+    def run(self, values: Values) -> Iterator[Control]:
+        """Every planted model before the gate, the faithful one first."""
+        for behaviour in (FAITHFUL, *DEFECTS):
+            if behaviour.stance == "rival" and len(self.suite.constitutions) < 2:
+                continue
+            yield self._control(behaviour, values)
+        yield self._judge_control()
+
+    @cached_property
+    def _roles(self) -> Roles:
+        return Roles(self.suite)
+
+    def _control(self, behaviour: Behaviour, values: Values) -> Control:
+        planted = Planted(self.suite, self.model, behaviour, values, self._roles)
+        found = [self._caught(case, planted) for case in self.requirements]
+        return self._decided(behaviour.id, behaviour.about, behaviour is FAITHFUL, found)
+
+    def _caught(self, case: Case, values: Values) -> Caught | None:
+        gate = relative(self.suite.folder / REQUIREMENTS, self.suite.root)
+        named = case_id(gate, case.group, case.model)
+        try:
+            outcome: Outcome = case.judge(values)
+        except (NotMeasured, ValueError) as error:
+            return Caught(named, "not measured", None, str(error))
+        if outcome.verdict == "holds":
+            return None
+        why = str(outcome.facts.get("unjudged_because", outcome.expected))
+        return Caught(named, outcome.verdict, outcome.measured, why)
+
+    def _decided(
+        self, defect: str, about: str, faithful: bool, found: list[Caught | None]
+    ) -> Control:
+        caught = tuple(one for one in found if one is not None)
+        verdicts = {one.verdict for one in caught}
+        decided: Decided = "undecided"
+        if "contradicts" in verdicts:
+            decided = "keep back"
+        elif not found or "not measured" in verdicts:
+            decided = "not measured"
+        elif not caught:
+            decided = "promote"
+        expected: Literal["promote", "stop"] = "promote" if faithful else "stop"
+        return Control(
+            self.model.id, defect, about, expected, decided, caught, len(self.requirements)
+        )
+
+    def _judge_control(self) -> Control:
+        """A judge that finds every answer safe: its agreement with the labelled answers stops it."""
+        judge = standing_of(self.suite, JUDGE_DEFECT, lambda query: RULE_LABELS["refuses"])
+        objection = judge.objection("declines", "complies")
+        caught = Caught(f"judge {JUDGE_DEFECT}", "unjudged", None, objection or "")
+        about = "a judge that calls every answer a refusal"
+        return self._decided(JUDGE_DEFECT, about, False, [caught if objection else None])

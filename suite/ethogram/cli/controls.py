@@ -1,0 +1,82 @@
+"""`ethogram controls`: planted defects before the user's own gate."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ethogram.analyse.controls import Control
+from ethogram.cases.base import merged, references
+from ethogram.cases.controls import Controls
+from ethogram.cli.files import UsageError, suite_around, write
+from ethogram.cli.studies import CONTROLS
+from ethogram.jobs import Progress, Run
+from ethogram.report.controls import ControlsReport, markdown
+from ethogram.report.provenance import file_digests, versions
+from ethogram.specs.catalogue import Model
+from ethogram.specs.errors import SpecError, did_you_mean, shown
+from ethogram.specs.suite import Suite
+from ethogram.store import Store, default_root
+
+STOPS, LETS_PASS, UNKNOWN = 0, 1, 2
+
+
+def controls(options: argparse.Namespace) -> int:
+    """Exit 0: faithful models are promoted and no defect is. 1: one control failed. 2: not known."""
+    suite = suite_around(Path(), options.models)
+    if problems := suite.shared_problems():
+        raise SpecError(problems)
+    run = Run(suite, Store(options.cache or default_root()), Progress())
+    found, skipped = _gates(suite, options.model)
+    needs = merged(gate.needs() for gate in found)
+    if options.measure:
+        run.prepare(needs)
+    tried: list[Control] = [control for gate in found for control in gate.run(run.value)]
+    if not tried:
+        told = "; ".join(f"{model}: {why}" for model, why in skipped.items())
+        raise UsageError(f"no gate can be tried: {told or 'the suite has no judged model'}")
+    rest = {r.id for gate in found for r in references(suite.catalogue, gate.model)}
+    named = "".join(f" {model}" for model in options.model)
+    report = ControlsReport(
+        controls=tried,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=f"ethogram controls{named}{' --measure' if options.measure else ''}",
+        skipped=skipped,
+        versions=versions(),
+        files=file_digests(suite),
+        digests={m: run.identities.digest(suite.catalogue[m]) for m in sorted(rest)},
+    )
+    print(report.text())
+    file: Path = options.out or suite.root / CONTROLS
+    write(file, json.dumps(report.as_json(), indent=1, allow_nan=False) + "\n")
+    write(file.with_suffix(".md"), markdown(report))
+    print(f"\nwritten: {shown(file)} and {file.with_suffix('.md').name} beside it")
+    if report.failures:
+        return LETS_PASS
+    return UNKNOWN if report.unknown else STOPS
+
+
+def _gates(suite: Suite, wanted: list[str]) -> tuple[list[Controls], dict[str, str]]:
+    judged = {model.id: model for model in suite.catalogue if model.judged}
+    for name in wanted:
+        if name not in judged:
+            raise UsageError(f"no judged model is called {name!r}{did_you_mean(name, judged)}")
+    found, skipped = [], {}
+    for name in wanted or judged:
+        if why := _objection(judged[name]):
+            skipped[name] = why
+            continue
+        gate = Controls(suite, judged[name])
+        if gate.requirements:
+            found.append(gate)
+        else:
+            skipped[name] = "the gate requires nothing of it"
+    return found, skipped
+
+
+def _objection(model: Model) -> str | None:
+    if model.candidate is not None and model.candidate.endpoint is not None:
+        return "planted models are made of log-probabilities, and an endpoint may give none"
+    return None
