@@ -40,15 +40,13 @@ def cases_of(file: Path, suite: Suite) -> list[Case]:
     raise ValueError(f"{file} is no file of a suite")
 
 
-def case_ids(suite: Suite) -> set[str]:
-    """The ids of all cases of the suite. Raises SpecError."""
+def all_cases(suite: Suite) -> Iterator[tuple[str, Case]]:
+    """Every case of the suite with its id, file by file. Raises SpecError."""
     files = [file for kind in KINDS for file in sorted((suite.folder / kind).glob("*.yaml"))]
     gate = suite.folder / REQUIREMENTS
-    return {
-        case_id(relative(file, suite.root), case.group, case.model)
-        for file in (*files, *([gate] if gate.exists() else []))
-        for case in cases_of(file, suite)
-    }
+    for file in (*files, *([gate] if gate.exists() else [])):
+        for case in cases_of(file, suite):
+            yield case_id(relative(file, suite.root), case.group, case.model), case
 
 
 def _persona(dimension: Dimension, suite: Suite) -> Iterator[Case]:

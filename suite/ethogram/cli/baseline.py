@@ -14,7 +14,7 @@ from ethogram.specs.suite import Suite
 
 def accept(options: argparse.Namespace) -> int:
     """Write the run's cases into the baseline, and say which of it are new, changed or gone."""
-    from ethogram.cases.collected import case_ids
+    from ethogram.cases.collected import all_cases
     from ethogram.report import baseline
     from ethogram.report.stored import ReportError, read_report
 
@@ -22,7 +22,9 @@ def accept(options: argparse.Namespace) -> int:
     suite = Suite.around(Path().resolve())
     try:
         report = read_report(report_of(options))
-        done = baseline.accept(report, file, case_ids(suite) if suite else None)
+        done = baseline.accept(
+            report, file, {name for name, _ in all_cases(suite)} if suite else None
+        )
     except ReportError as error:
         raise UsageError(str(error)) from None
     print(

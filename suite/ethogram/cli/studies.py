@@ -1,4 +1,4 @@
-"""The arguments of the studies (reliability, sweep, controls); what they do is imported when asked.
+"""The arguments of the studies (reliability, sweep, controls, retest); what they do is imported when asked.
 
 Whoever asks for another verb waits for no numerical library.
 """
@@ -12,6 +12,7 @@ from typing import Any
 RELIABILITY = Path("results") / "reliability" / "reliability.json"
 SWEEPS = Path("results") / "sweeps"
 CONTROLS = Path("results") / "controls" / "controls.json"
+RETEST = Path("results") / "retest" / "retest.json"
 
 
 def reliability(options: argparse.Namespace) -> int:
@@ -33,6 +34,13 @@ def controls(options: argparse.Namespace) -> int:
     from ethogram.cli.controls import controls
 
     return controls(options)
+
+
+def retest(options: argparse.Namespace) -> int:
+    """See `ethogram.cli.retest`."""
+    from ethogram.cli.retest import retest_models
+
+    return retest_models(options)
 
 
 def add_arguments(verbs: Any) -> None:
@@ -84,6 +92,23 @@ def add_arguments(verbs: Any) -> None:
     )
     _shared(parser, f"{CONTROLS}")
     parser.set_defaults(verb=controls)
+    parser = verbs.add_parser(
+        "retest",
+        help="does a model get the same verdicts when it is asked a second time?",
+        description="Ask a model and its references again all that is stored of them, in other "
+        "batches, on other threads, last items first, and judge the cases on both. Takes as long as "
+        "scoring did. Exit 0 where every verdict stayed, 1 where one changed.",
+    )
+    parser.add_argument("model", nargs="+", metavar="MODEL", help="a judged model's id")
+    parser.add_argument(
+        "--kind",
+        dest="kinds",
+        action="append",
+        choices=("persona", "scenario", "safety", "pressure", "projectability"),
+        help="only cases of this kind (may be repeated)",
+    )
+    _shared(parser, f"{RETEST}")
+    parser.set_defaults(verb=retest)
 
 
 def _shared(parser: argparse.ArgumentParser, default: str) -> None:

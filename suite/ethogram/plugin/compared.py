@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ethogram.cases.collected import case_ids
+from ethogram.cases.collected import all_cases
 from ethogram.jobs import Run
 from ethogram.report.baseline import BASELINE, read_baseline, stale_cases
 from ethogram.report.comparison import compare_runs, comparison_text
@@ -32,7 +32,7 @@ def against_baseline(report: Report, run: Run, named: str | None, terminal: Any)
     found = compare_runs(_selected(baseline, ours), ours)
     terminal.write_line(f"{comparison_text(found)}\n", red=bool(found.of("worse")))
     try:
-        stale = stale_cases(baseline, case_ids(run.suite))
+        stale = stale_cases(baseline, {name for name, _ in all_cases(run.suite)})
     except SpecError:
         return
     if stale:

@@ -55,9 +55,9 @@ def keep_memory() -> None:
         allocator(M_TOP_PAD, 2**26)
 
 
-def pin_threads() -> int:
-    """Use as many threads as ETHOGRAM_THREADS says, else one a core; returns the number."""
-    threads = int(os.environ.get(THREADS_VARIABLE) or os.cpu_count() or 1)
+def pin_threads(threads: int | None = None) -> int:
+    """Use so many threads, else as many as ETHOGRAM_THREADS says, else one a core; returns the number."""
+    threads = threads or int(os.environ.get(THREADS_VARIABLE) or os.cpu_count() or 1)
     torch.set_num_threads(threads)
     return threads
 
