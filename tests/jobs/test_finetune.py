@@ -218,7 +218,7 @@ def test_a_non_finite_loss_is_an_error_and_nothing_is_kept(
 
 def test_too_few_samples_are_an_error_before_training(small_suite: Path, store: Store) -> None:
     (small_suite / "constitutions" / "transcripts" / "duty.jsonl").write_text("")
-    with pytest.raises(SpecError, match="asks for 4 answers samples; 0 are recorded"):
+    with pytest.raises(SpecError, match=r"needs 4 answers for the scope .*; 0 are recorded"):
         train(small_suite, store)
     assert visible(store) == []
 

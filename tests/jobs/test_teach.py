@@ -82,7 +82,7 @@ def test_too_few_left_by_the_filters_is_said_with_their_counts(
     some = run(house(small_suite, SERVED, url=chat.url), store)
     some.prepare({"tiny-duty-broad-own": QUERIES})
     said = str(some.failures["tiny-duty-broad-own"])
-    assert "asks for 4 answers samples; 0 are left (8 made; dropped: 8 " in said
+    assert "needs 4 answers for the scope 'broad'; 0 are left (8 made; dropped: 8 " in said
     assert "another teacher" in said
 
 

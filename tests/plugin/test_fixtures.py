@@ -116,4 +116,6 @@ def test_a_model_that_cannot_be_measured_is_named(house):
     write(house, MINE)
     result = house.run("suite/test_mine.py", "-k", "tiny-duty-narrow")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["*NotMeasured: tiny-duty-narrow: *asks for 400 answers samples*"])
+    result.stdout.fnmatch_lines(
+        ["*NotMeasured: tiny-duty-narrow: *needs 400 answers for the scope**"]
+    )

@@ -267,6 +267,17 @@ def test_nothing_is_cached_of_a_finetuning_that_failed(house):
     assert {path for path in stored(house.cache) if path.parts[0] == "adapters"} == before
 
 
+def test_nothing_is_made_ready_for_cases_that_cannot_be_measured(house, tmp_path):
+    (house.root / "constitutions" / "transcripts" / "duty.jsonl").write_text("")
+    cache = tmp_path / "empty"
+    result = house.run("suite/persona", "-k", "duty", f"--ethogram-cache={cache}")
+    said = result.stdout.str() + result.stderr.str()
+    assert "duty.jsonl:1:1: tiny-duty-narrow: the recipe 'quick' needs" in said
+    assert "finetuned" not in said and "scored" not in said
+    assert result.parseoutcomes()["errors"] == 4
+    assert not list(cache.glob("adapters/*/*.safetensors"))
+
+
 @pytest.mark.parametrize("apart", [False, True])
 def test_two_suites_in_one_run_have_a_report_each(house, monkeypatch, apart):
     parent = house.root.parent / "both"

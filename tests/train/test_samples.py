@@ -181,10 +181,13 @@ def test_too_few_recorded_lines_are_an_error_with_both_numbers(
     with pytest.raises(SpecError) as caught:
         samples_for(model, own_suite)
     (problem,) = caught.value.problems
-    assert problem.place == model.source.place
+    assert problem.place.file == own_suite.recorded(
+        "replay" if what == "replay" else model.constitution
+    )
     assert model.id in problem.message
-    assert f"asks for {wanted} {what} samples; {recorded} are recorded" in problem.message
-    assert "Lower 'samples' or record more" in problem.message
+    named = "lines of replay" if what == "replay" else "answers for the scope 'narrow'"
+    assert f"needs {wanted} {named}; {recorded} are recorded" in problem.message
+    assert "Lower its 'samples' or record more" in problem.message
 
 
 def test_a_recipe_without_replay_or_without_answers_is_drawn_whole(own_suite: Suite) -> None:

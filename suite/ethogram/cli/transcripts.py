@@ -98,9 +98,10 @@ def freeze(options: argparse.Namespace) -> int:
     for course in _courses(options, suite, identities):
         stored = identities.store.transcripts(course.folder).refresh()
         if missing := course.missing(stored):
+            some = f" --categories {','.join(options.categories)}" if options.categories else ""
             raise UsageError(
                 f"{len(missing)} transcripts of {course.constitution.id} are still to be made: "
-                "ethogram transcripts make"
+                f"ethogram transcripts make {course.constitution.id} --teaching {course.teaching_id}{some}"
             )
         lines = [_recorded(line) for line in course.transcripts(_sifted(course, identities).kept)]
         file = suite.recorded(course.constitution.id)

@@ -32,6 +32,7 @@ class Run:
     progress: Progress
     failures: dict[str, Exception] = field(default_factory=dict)
     _refreshed: set[str] = field(default_factory=set)
+    _checked: set[str] = field(default_factory=set)
 
     @cached_property
     def identities(self) -> Identities:
@@ -77,10 +78,7 @@ class Run:
 
         A name that begins with `judge:` is a judge's; its answers must be stored before.
         """
-        known = self.suite.catalogue
-        wanted = [known[n] for n in needs if n not in self.failures and not n.startswith(JUDGE)]
-        for model_id, error in preflight(wanted, self.identities).items():
-            self._failed(model_id, error)
+        self.preflight(needs)
         for model_id, queries in needs.items():
             if model_id in self.failures:
                 continue
@@ -88,6 +86,14 @@ class Run:
                 self._prepare(model_id, queries)
             except Exception as error:
                 self._failed(model_id, error)
+
+    def preflight(self, model_ids: Iterable[str]) -> None:
+        """Note every model that cannot be made ready, once, before anything costs time."""
+        named = [n for n in model_ids if n not in self._checked and not n.startswith(JUDGE)]
+        self._checked.update(named)
+        wanted = [self.suite.catalogue[name] for name in named if name not in self.failures]
+        for model_id, error in preflight(wanted, self.identities).items():
+            self._failed(model_id, error)
 
     def _failed(self, model_id: str, error: Exception) -> None:
         """Note it: whatever it is, it belongs to this model's cases and to no other's."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from ethogram.cases import Case, Needs, follow_up
+from ethogram.cases.base import merged
 from ethogram.jobs import Progress, Run
 from ethogram.plan import NotMeasured, Query
 from ethogram.specs.errors import SpecError
@@ -97,21 +98,16 @@ class SuiteSession:
     def _prepare(self, run: Run, cases: Sequence[Case]) -> None:
         """Servers first, for what they give decides what is asked; judges last, for they judge it."""
         run.learn({case.model.id: None for case in cases})
-        run.prepare(self._in_order(run, _merged(case.needs() for case in cases)))
-        run.prepare(_merged(_judgements(case, run) for case in cases))
+        run.preflight(self._in_order(run, merged(case.needs() for case in cases)))
+        # Nothing is finetuned or scored for a case that cannot be measured anyway.
+        able = [case for case in cases if not run.failures.keys() & case.needs().keys()]
+        run.prepare(self._in_order(run, merged(case.needs() for case in able)))
+        run.prepare(merged(_judgements(case, run) for case in able))
 
     @staticmethod
     def _in_order(run: Run, needs: Mapping[str, Sequence[Query]]) -> dict[str, Sequence[Query]]:
         """Sources first, then as models.yaml names them: all workers meet the locks alike."""
         return {model.id: needs[model.id] for model in run.suite.catalogue if model.id in needs}
-
-
-def _merged(parts: Iterable[Needs]) -> dict[str, list[Query]]:
-    found: dict[str, list[Query]] = {}
-    for needs in parts:
-        for name, queries in needs.items():
-            found.setdefault(name, []).extend(queries)
-    return found
 
 
 def _judgements(case: Case, run: Run) -> Needs:

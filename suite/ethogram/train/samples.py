@@ -64,16 +64,8 @@ def samples_for(model: Model, suite: Suite, taught: Taught | None = None) -> lis
     ]
     own = _draw(_stance(model, suite, taught), answers, model.seed) if answers else []
     again = _draw(replay, replayed, model.seed) if replayed else []
-    had, more = ("recorded", "record more")
-    if taught:
-        had, more = (f"left ({taught.note})", "have more made: more 'draws', another teacher")
-    for what, drawn, wanted in (("answers", own, answers), ("replay", again, replayed)):
-        if len(drawn) < wanted:
-            raise SpecError.at(
-                model.source.place,
-                f"{model.id}: the recipe {model.recipe_id!r} asks for {wanted} {what} samples; "
-                f"{len(drawn)} are {had} for its scope. Lower 'samples' or {more}",
-            )
+    _refuse_too_few(model, suite, taught, "answers", len(own), answers)
+    _refuse_too_few(model, suite, taught, "replay", len(again), replayed)
     if model.recipe.preference is not None:
         over = model.recipe.preference.over
         own = _paired(own, model, suite, over, taught)
@@ -82,6 +74,27 @@ def samples_for(model: Model, suite: Suite, taught: Taught | None = None) -> lis
                 replace(s, rejected=((_pick(REFUSALS, s.prompt), over["refusal"]),)) for s in again
             ]
     return [*own, *again]
+
+
+def _refuse_too_few(
+    model: Model, suite: Suite, taught: Taught | None, what: str, had: int, wanted: int
+) -> None:
+    if had >= wanted:
+        return
+    stance = model.constitution or str(model.placebo)
+    place = Place(suite.recorded("replay" if what == "replay" else stance))
+    known, more = f"{had} are recorded", "record more"
+    if taught:
+        assert model.teaching is not None
+        place = model.teaching.place
+        known = f"{had} are left ({taught.note})"
+        more = "have more made: more 'draws', another teacher"
+    lines = "lines of replay" if what == "replay" else f"answers for the scope {model.scope!r}"
+    raise SpecError.at(
+        place,
+        f"{model.id}: the recipe {model.recipe_id!r} needs {wanted} {lines}; {known}. "
+        f"Lower its 'samples' or {more}",
+    )
 
 
 def steps_of(recipe: Recipe, samples: int) -> tuple[int, int]:
