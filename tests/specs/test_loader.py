@@ -285,6 +285,15 @@ def test_text_that_is_not_utf_8_is_refused(here: Path, raw: bytes) -> None:
     assert fault(here, raw).startswith("x.yaml:1:1: not UTF-8 text (")
 
 
+def test_the_line_of_what_is_not_utf_8_is_named(here: Path) -> None:
+    assert fault(here, b"a: b\nc: d\ne: \xff\n").startswith("x.yaml:3:1: not UTF-8 text (")
+
+
+@pytest.mark.parametrize("text", ["a:\n\tb: c\n", "a:\n  - b\n\t- c\n", "\ta: b\n"])
+def test_a_tab_that_indents_is_called_one(here: Path, text: str) -> None:
+    assert fault(here, text).endswith(": a tab cannot indent YAML: use spaces")
+
+
 def test_a_byte_order_mark_and_windows_line_ends_change_neither_data_nor_places(
     here: Path, either_parser: str
 ) -> None:

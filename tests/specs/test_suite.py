@@ -244,6 +244,15 @@ def test_a_file_that_ends_in_yml_is_not_passed_over_in_silence(house: Path) -> N
     assert said(house) == ["suite/persona/late.yml:1:1: name the file .yaml; .yml is not read"]
 
 
+def test_a_file_beside_the_folders_of_the_suite_is_not_passed_over_in_silence(house: Path) -> None:
+    (house / "suite" / "projectabilty.yaml").write_text("requirements: []\n")
+
+    assert said(house) == [
+        "suite/projectabilty.yaml:1:1: not read: a case file lies in one of persona/, scenarios/, "
+        "safety/, pressure/ (did you mean 'projectability.yaml'?)"
+    ]
+
+
 # Problems between files
 
 
@@ -269,11 +278,24 @@ def test_unknown_names_between_files_are_each_reported(house: Path) -> None:
 
     assert sorted(said(house)) == [
         "constitutions/duty.yaml:7:3: no dimension is called 'ruls' (did you mean 'rules'?)",
-        "suite/persona/rules.yaml:1:1: no constitution is called 'dutty' (did you mean 'duty'?)",
+        "suite/persona/rules.yaml:2:13: no constitution is called 'dutty' (did you mean 'duty'?)",
         "suite/projectability.yaml:2:5: no model is called 'tiny-duty' "
         "(did you mean 'tiny-duty-broad'?)",
-        "suite/scenarios/promises.yaml:7:9: no constitution is called 'utilty' "
+        "suite/scenarios/promises.yaml:7:57: no constitution is called 'utilty' "
         "(did you mean 'utility'?)",
+    ]
+
+
+def test_a_transcript_that_stands_twice_is_named(house: Path) -> None:
+    file = house / "constitutions" / "transcripts" / "duty.jsonl"
+    first = file.read_text(encoding="utf-8").splitlines()[0]
+    count = len(file.read_text(encoding="utf-8").splitlines())
+    with file.open("a", encoding="utf-8") as lines:
+        lines.write(first + "\n")
+
+    assert said(house) == [
+        f"constitutions/transcripts/duty.jsonl:{count + 1}:1: the same prompt with the same answer "
+        "stands above already"
     ]
 
 

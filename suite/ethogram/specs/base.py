@@ -61,10 +61,15 @@ class Spec(BaseModel):
         use_attribute_docstrings=True,
     )
     _place: Place = PrivateAttr(default=Place(Path("?")))
+    _keys: dict[tuple[str, str], Place] = PrivateAttr(default_factory=dict)
 
     @property
     def place(self) -> Place:
         return self._place
+
+    def place_of(self, field: str, key: str) -> Place:
+        """Where a key of one of its mappings stands; its own place where that is not known."""
+        return self._keys.get((field, key), self._place)
 
 
 S = TypeVar("S", bound=Spec)
@@ -118,7 +123,12 @@ def _attach(value: Any, path: KeyPath, document: Document) -> None:
     if isinstance(value, Spec):
         value._place = document.place(path, of_key=True) if path else document.start
         for name in type(value).model_fields:
-            _attach(getattr(value, name), (*path, name), document)
+            part = getattr(value, name)
+            _attach(part, (*path, name), document)
+            if isinstance(part, dict):
+                for key in part:
+                    found = document.place((*path, name, key), of_key=True)
+                    value._keys[name, key] = found
     elif isinstance(value, (list, tuple)):
         for index, part in enumerate(value):
             _attach(part, (*path, index), document)

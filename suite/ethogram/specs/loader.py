@@ -84,9 +84,11 @@ def read_text(file: Path) -> str:
             raise SpecError.at(
                 Place(file), f"the file has {size:,} bytes; {MAX_BYTES:,} is the limit"
             )
-        return file.read_text(encoding="utf-8-sig")
+        raw = file.read_bytes()
+        return raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
-        raise SpecError.at(Place(file), f"not UTF-8 text ({error.reason})") from None
+        line = error.object[: error.start].count(b"\n") + 1
+        raise SpecError.at(Place(file, line), f"not UTF-8 text ({error.reason})") from None
     except OSError as error:
         raise SpecError.at(Place(file), f"cannot be read: {error.strerror}") from None
 
@@ -107,6 +109,8 @@ def load_yaml(file: Path) -> Document:
         # libyaml looks ahead and gives up at a depth of its own before it hands anything over.
         if "maximum nesting depth" in str(error.problem):
             raise SpecError.at(place, f"nested deeper than {MAX_DEPTH} levels") from None
+        if mark and "".join(text.split("\n")[mark.line : mark.line + 1])[mark.column :][:1] == "\t":
+            raise SpecError.at(place, "a tab cannot indent YAML: use spaces") from None
         raise SpecError.at(place, f"not YAML: {_hinted(error)}") from None
     except yaml.YAMLError as error:
         raise SpecError.at(Place(file), f"not YAML: {' '.join(str(error).split())}") from None

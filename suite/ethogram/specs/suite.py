@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from ethogram.specs.base import FileSpec, Spec, read_spec
+from ethogram.specs.base import FileSpec, Spec, duplicates, read_spec
 from ethogram.specs.catalogue import Catalogue, expand
 from ethogram.specs.constitution import (
     Constitution,
@@ -218,6 +218,12 @@ class Suite:
         for folder in (*(self.folder / kind for kind in KINDS), self.root / CONSTITUTIONS):
             for file in sorted(folder.glob("*.yml")):
                 yield Problem(Place(file), "name the file .yaml; .yml is not read")
+        for file in sorted(self.folder.glob("*.y*ml")):
+            if file.name not in (REQUIREMENTS, MODELS):
+                folders = ", ".join(f"{kind}/" for kind in KINDS)
+                hint = did_you_mean(file.name, [REQUIREMENTS])
+                message = f"not read: a case file lies in one of {folders}{hint}"
+                yield Problem(Place(file), message)
 
     def _readers(self) -> Iterator[Callable[[], object]]:
         for kind in KINDS:
@@ -281,12 +287,12 @@ class Suite:
         """Every constitution that the suite's files speak of."""
         for dimension in self.dimensions.values():
             for name in dimension.signature:
-                yield dimension.place, name
+                yield dimension.place_of("signature", name), name
         for theme in self.themes.values():
             for scenario in theme.scenarios:
                 for option in scenario.options:
                     for name in option.endorsed_by:
-                        yield option.place, name
+                        yield option.place_of("endorsed_by", name), name
 
     def _names(self) -> Iterator[Problem]:
         """`-k <constitution>` must select that constitution's models and nothing else."""
@@ -318,6 +324,9 @@ class Suite:
         principles = {principle.id for principle in constitution.principles}
         transcripts = self.transcripts(constitution.id)
         yield from self._category_problems(transcripts)
+        for index in duplicates([f"{t.prompt}\n{t.answer}" for t in transcripts]):
+            message = "the same prompt with the same answer stands above already"
+            yield Problem(transcripts[index].place, message)
         for transcript in transcripts:
             for part in transcript.rounds:
                 if part.principle not in principles:
