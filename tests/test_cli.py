@@ -91,6 +91,15 @@ def test_check_counts_what_a_sound_suite_holds(house: Path, say: Say) -> None:
     assert ["models", "5", "4"] in counts
 
 
+def test_check_says_what_cannot_be_trained_yet(small_suite: Path, say: Say) -> None:
+    assert "cannot be trained" not in say("check", small_suite)[1]
+    (small_suite / "constitutions" / "transcripts" / "duty.jsonl").unlink()
+    code, out, _ = say("check", small_suite)
+    assert code == 0, "a suite in the making is no wrong suite"
+    (line,) = [line for line in out.splitlines() if line.startswith("cannot be trained yet: ")]
+    assert "transcripts/duty.jsonl:1:1: cannot be read" in line
+
+
 @pytest.mark.parametrize("path", ["suite", "constitutions/duty.yaml", "suite/persona", "."])
 def test_check_finds_the_suite_from_anywhere_in_it(house: Path, say: Say, path: str) -> None:
     code, out, _ = say("check", house / path)

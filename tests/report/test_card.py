@@ -1,6 +1,7 @@
 import re
 
 import pytest
+from huggingface_hub import ModelCard
 
 from ethogram.inert import everywhere
 from ethogram.report.card import CardError, model_card
@@ -39,6 +40,27 @@ def test_each_dimension_and_probe_is_a_result(card, example):
     cases = [c for c in example["cases"] if c["kind"] == "persona" and c["model"] == NARROW]
     found = [r for r in card.data.eval_results if r.metric_type == "effect"]
     assert len(found) == len(cases)
+
+
+def test_what_a_hub_reads_back_belongs_to_its_own_dimension(card, example, tmp_path):
+    card.save(tmp_path / "README.md")
+    read = ModelCard.load(tmp_path / "README.md", ignore_metadata_errors=False)
+    wanted = {
+        (f"Ethogram: {c['subject']}", f"effect, {c['probe']}"): round(c["measured"]["value"], 4)
+        for c in example["cases"]
+        if c["kind"] == "persona" and c["model"] == NARROW
+    }
+    found = [r for r in read.data.eval_results if r.metric_type == "effect"]
+    assert len({name for name, _ in wanted}) > 1
+    assert {(r.dataset_name, r.metric_name): r.metric_value for r in found} == wanted
+
+
+def test_a_taught_model_names_no_recorded_transcripts(example):
+    row = next(m for m in example["models"] if m["model"] == NARROW)
+    row["training"] = {**row["training"], "teaching": {"id": "own"}}
+    text = model_card(example, NARROW).text.replace("&#95;", "_")
+    assert "SHA-256 of constitutions/deontology.yaml" in text
+    assert "transcripts/deontology.jsonl" not in text
 
 
 def test_the_text_tells_training_digests_measures_and_limits(card, example):

@@ -253,6 +253,35 @@ def test_a_file_beside_the_folders_of_the_suite_is_not_passed_over_in_silence(ho
     ]
 
 
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("suite/persona/more/late.yaml", "not read: it must lie in persona/ itself"),
+        (
+            "suite/scenario/late.yaml",
+            "not read: a case file lies in one of persona/, scenarios/, "
+            "safety/, pressure/ (did you mean 'scenarios'?)",
+        ),
+        (
+            "constitutions/transcripts/dutty.jsonl",
+            "not read: no constitution is called 'dutty' (did you mean 'duty'?)",
+        ),
+    ],
+)
+def test_a_file_that_nothing_reads_is_named(house: Path, file: str, message: str) -> None:
+    (house / file).parent.mkdir(parents=True, exist_ok=True)
+    (house / file).write_text("about: x\n")
+
+    assert said(house) == [f"{file}:1:1: {message}"]
+
+
+def test_a_folder_of_other_things_is_left_alone(house: Path) -> None:
+    (house / "suite" / "figures").mkdir()
+    (house / "suite" / "figures" / "plot.yaml").write_text("about: x\n")
+
+    assert said(house) == []
+
+
 # Problems between files
 
 

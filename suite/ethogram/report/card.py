@@ -88,6 +88,8 @@ def _results(view: View, model: ModelView) -> list[EvalResult]:
         EvalResult(
             **shared,
             dataset_name=inert(f"Ethogram: {where}"),
+            # The library takes results that differ in the name alone for those of one dataset.
+            dataset_config=inert(where),
             metric_type=inert(kind),
             metric_name=inert(name),
             metric_value=round(value, 4),
@@ -156,7 +158,8 @@ def _training(view: View, model: ModelView) -> str:
     known = model.row["training"] or {}
     rows = [[literal(name), literal(value)] for name, value in _flat(known)]
     stance = model.constitution
-    for name in (f"constitutions/{stance}.yaml", f"constitutions/transcripts/{stance}.jsonl"):
+    recorded = [] if known.get("teaching") else [f"constitutions/transcripts/{stance}.jsonl"]
+    for name in (f"constitutions/{stance}.yaml", *recorded):
         if stance and name in view.data["files"]:
             rows.append([f"SHA-256 of {literal(name)}", literal(view.data["files"][name])])
     adapter = str(model.row["adapter"] or "").rpartition("/")[2]

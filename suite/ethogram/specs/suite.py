@@ -35,6 +35,8 @@ CONSTITUTIONS = "constitutions"
 REQUIREMENTS = "projectability.yaml"
 RESERVED = {"plain-refusal", "neutral", "replay", "broad", "narrow"}
 """Names that recorded files, placebos and scopes have: no constitution may take one."""
+RECORDED = ("plain-refusal", "neutral", "replay")
+"""Files of transcripts that belong to no constitution."""
 KINDS: dict[str, type[FileSpec]] = {
     "persona": Dimension,
     "scenarios": Theme,
@@ -218,12 +220,29 @@ class Suite:
         for folder in (*(self.folder / kind for kind in KINDS), self.root / CONSTITUTIONS):
             for file in sorted(folder.glob("*.yml")):
                 yield Problem(Place(file), "name the file .yaml; .yml is not read")
+        yield from self._misplaced()
+
+    def _misplaced(self) -> Iterator[Problem]:
+        """Files that look like cases or transcripts where nothing reads them."""
+        folders = ", ".join(f"{kind}/" for kind in KINDS)
+        message = f"not read: a case file lies in one of {folders}"
         for file in sorted(self.folder.glob("*.y*ml")):
             if file.name not in (REQUIREMENTS, MODELS):
-                folders = ", ".join(f"{kind}/" for kind in KINDS)
-                hint = did_you_mean(file.name, [REQUIREMENTS])
-                message = f"not read: a case file lies in one of {folders}{hint}"
-                yield Problem(Place(file), message)
+                yield Problem(Place(file), message + did_you_mean(file.name, [REQUIREMENTS]))
+        for file in sorted(self.folder.glob("*/*.y*ml")):
+            hint = did_you_mean(file.parent.name, KINDS)
+            if file.parent.name not in KINDS and "did you mean" in hint:
+                yield Problem(Place(file), message + hint)
+        for kind in KINDS:
+            for file in sorted((self.folder / kind).glob("*/**/*.y*ml")):
+                yield Problem(Place(file), f"not read: it must lie in {kind}/ itself")
+        stances = {*(file.stem for file in (self.root / CONSTITUTIONS).glob("*.yaml")), *RECORDED}
+        for file in sorted((self.root / CONSTITUTIONS / "transcripts").glob("*.jsonl")):
+            if file.stem not in stances:
+                hint = did_you_mean(file.stem, stances)
+                yield Problem(
+                    Place(file), f"not read: no constitution is called {file.stem!r}{hint}"
+                )
 
     def _readers(self) -> Iterator[Callable[[], object]]:
         for kind in KINDS:

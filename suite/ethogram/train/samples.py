@@ -76,6 +76,19 @@ def samples_for(model: Model, suite: Suite, taught: Taught | None = None) -> lis
     return [*own, *again]
 
 
+def shortage(model: Model, suite: Suite) -> SpecError | None:
+    """What a finetuned model lacks of recorded text for its recipe; nothing of taught ones."""
+    if model.recipe is None or model.seed is None or model.teaching is not None:
+        return None
+    # What an answer is preferred to is left out: it cannot be lacking, and is slow to read.
+    plain = model.recipe.model_copy(update={"preference": None})
+    try:
+        samples_for(replace(model, recipe=plain), suite)
+    except SpecError as error:
+        return error
+    return None
+
+
 def _refuse_too_few(
     model: Model, suite: Suite, taught: Taught | None, what: str, had: int, wanted: int
 ) -> None:
