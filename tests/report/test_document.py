@@ -120,3 +120,22 @@ def test_any_text_is_plain_ascii_in_the_file(report, outcome, tmp_path):
     file = write(made, tmp_path, "one")
     assert file.read_bytes().isascii()
     assert b"\x1b" not in file.read_bytes()
+
+
+def test_what_the_filters_kept_of_a_teachers_transcripts_is_noted(report, row):
+    taught = {
+        "teacher": "itself (teaching own)",
+        "made": 64,
+        "kept": 25,
+        "dropped": {"empty": 0, "still complies": 13, "repeats itself": 26},
+    }
+    (note,) = [
+        note
+        for note in report(models=(row(training={"teaching": taught}),)).notes
+        if "taught" in note
+    ]
+    assert note.endswith(
+        "was taught by itself (teaching own): 25 of 64 transcripts kept; dropped: 13 still complies, "
+        "26 repeats itself"
+    )
+    assert not any("taught" in note for note in report(models=(row(),)).notes)

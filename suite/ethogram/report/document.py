@@ -22,6 +22,18 @@ REPORT = "report.json"
 LATEST = "latest"
 
 
+def taught_by(row: ModelRow) -> str | None:
+    """Who taught the model, and what the filters kept of it; None for recorded text."""
+    taught = row.training.get("teaching")
+    if not taught:
+        return None
+    drops = ", ".join(f"{count} {name}" for name, count in taught["dropped"].items() if count)
+    return (
+        f"{row.model} was taught by {taught['teacher']}: {taught['kept']} of {taught['made']} "
+        f"transcripts kept{f'; dropped: {drops}' if drops else ''}"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """One run. `problems` names what could not be measured and why."""
@@ -57,6 +69,7 @@ class Report:
         found = []
         if trained and len(stances) == len(trained):
             found.append("one seed: these numbers speak of these adapters, not of the recipe")
+        found += [note for row in self.models if (note := taught_by(row))]
         return [*found, *map(judged_by, self.judges)]
 
     def as_json(self) -> dict[str, Any]:
