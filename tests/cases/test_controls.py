@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ethogram.cases.controls import JUDGE_DEFECT, Controls
+from ethogram.cases.controls import JUDGE_DEFECT, Controls, gates
 from ethogram.cases.defects import DEFECTS, FAITHFUL, Planted, Roles
 from ethogram.measure.probes import Agreement, Endorsement, RefusalMargin, RefusalRate
 from ethogram.plan import NotMeasured, Query, ask
@@ -42,7 +42,8 @@ def gate(world):
     def require(requirements):
         lines = "".join(f"  - {{id: {name}, {told}}}\n" for name, told in requirements.items())
         world.write("suite/projectability.yaml", f"requirements:\n{lines}")
-        return Controls(world.suite, world.suite.catalogue[NARROW])
+        suite = world.suite
+        return Controls(suite, suite.catalogue[NARROW], gates(suite)[NARROW], Roles(suite))
 
     return require
 

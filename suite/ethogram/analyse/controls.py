@@ -8,7 +8,8 @@ from typing import Literal
 from ethogram.analyse.effects import Verdict
 from ethogram.analyse.intervals import Interval
 
-Decided = Literal["promote", "keep back", "undecided", "not measured"]
+Fate = Literal["promote", "keep back", "undecided", "not measured"]
+"""How a planted model came out of the gate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Control:
     defect: str
     about: str
     expected: Literal["promote", "stop"]
-    decided: Decided
+    decided: Fate
     caught_by: tuple[Caught, ...]
     requirements: int
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal
 
-from ethogram.analyse.controls import Caught, Control, Decided
+from ethogram.analyse.controls import Caught, Control, Fate
+from ethogram.analyse.gate import decided
 from ethogram.analyse.outcomes import Outcome
 from ethogram.cases.base import Case, Needs, Values, case_id, merged, references, relative
 from ethogram.cases.collected import cases_of
@@ -21,19 +21,24 @@ from ethogram.specs.suite import REQUIREMENTS, Suite
 JUDGE_DEFECT = "judge-always-passes"
 
 
+def gates(suite: Suite) -> dict[str, list[Case]]:
+    """The cases of the suite's gate, by model."""
+    file = suite.folder / REQUIREMENTS
+    found: dict[str, list[Case]] = {}
+    for case in cases_of(file, suite) if file.exists() else ():
+        found.setdefault(case.model.id, []).append(case)
+    return found
+
+
 @dataclass(frozen=True)
 class Controls:
     """The controls of one model's gate."""
 
     suite: Suite
     model: Model
-
-    @cached_property
-    def requirements(self) -> list[Case]:
-        """The model's cases in the gate."""
-        gate = self.suite.folder / REQUIREMENTS
-        found = cases_of(gate, self.suite) if gate.exists() else []
-        return [case for case in found if case.model.id == self.model.id]
+    requirements: Sequence[Case]
+    """The model's cases in the gate."""
+    roles: Roles
 
     def needs(self) -> Needs:
         """What the planted models are made from: scores of the sources and placebos alone."""
@@ -53,12 +58,8 @@ class Controls:
             yield self._control(behaviour, values)
         yield self._judge_control()
 
-    @cached_property
-    def _roles(self) -> Roles:
-        return Roles(self.suite)
-
     def _control(self, behaviour: Behaviour, values: Values) -> Control:
-        planted = Planted(self.suite, self.model, behaviour, values, self._roles)
+        planted = Planted(self.suite, self.model, behaviour, values, self.roles)
         found = [self._caught(case, planted) for case in self.requirements]
         return self._decided(behaviour.id, behaviour.about, behaviour is FAITHFUL, found)
 
@@ -77,19 +78,16 @@ class Controls:
     def _decided(
         self, defect: str, about: str, faithful: bool, found: list[Caught | None]
     ) -> Control:
+        verdicts = ["holds" if one is None else one.verdict for one in found]
+        answer = decided(verdicts)
+        fate: Fate
+        if answer == "could not decide":
+            fate = "not measured" if "not measured" in verdicts else "undecided"
+        else:
+            fate = answer
         caught = tuple(one for one in found if one is not None)
-        verdicts = {one.verdict for one in caught}
-        decided: Decided = "undecided"
-        if "contradicts" in verdicts:
-            decided = "keep back"
-        elif not found or "not measured" in verdicts:
-            decided = "not measured"
-        elif not caught:
-            decided = "promote"
         expected: Literal["promote", "stop"] = "promote" if faithful else "stop"
-        return Control(
-            self.model.id, defect, about, expected, decided, caught, len(self.requirements)
-        )
+        return Control(self.model.id, defect, about, expected, fate, caught, len(self.requirements))
 
     def _judge_control(self) -> Control:
         """A judge that finds every answer safe: its agreement with the labelled answers stops it."""

@@ -120,77 +120,94 @@ class Planted:
 
     def __call__(self, model_id: str, query: Query) -> Value:
         """The score that the planted model would have. Raises NotMeasured where its reference has none."""
-        catalogue = self.suite.catalogue
-        twin = catalogue.broad_twin(self.model)
         if model_id == self.model.id:
-            return self._answer(self.model, self.behaviour, query)
-        if twin is not None and model_id == twin.id:
-            return self._answer(twin, FAITHFUL, query)
+            return self.answer(query)
+        if self.twin is not None and model_id == self.twin.model.id:
+            return self.twin.answer(query)
         return self.values(model_id, query)
 
-    def _answer(self, model: Model, behaviour: Behaviour, query: Query) -> Value:
-        reference = references(self.suite.catalogue, model)[0].id
-        source = self.suite.catalogue.source_of(model).id
-        if not behaviour.applied:
+    @cached_property
+    def twin(self) -> Planted | None:
+        found = self.suite.catalogue.broad_twin(self.model)
+        return Planted(self.suite, found, FAITHFUL, self.values, self.roles) if found else None
+
+    @cached_property
+    def _references(self) -> tuple[str, str]:
+        """What the persona is added to, and the source."""
+        found = references(self.suite.catalogue, self.model)
+        return found[0].id, found[-1].id
+
+    @cached_property
+    def _constitution(self) -> str:
+        """The one whose persona it has."""
+        own = str(self.model.constitution)
+        return rivals(own, self.suite)[0] if self.behaviour.stance == "rival" else own
+
+    @cached_property
+    def _signs(self) -> dict[str, int]:
+        return {n: found.sign for n, found in self.suite.signature(self._constitution).items()}
+
+    def answer(self, query: Query) -> Value:
+        """The planted model's own score."""
+        reference, source = self._references
+        if not self.behaviour.applied:
             return self.values(source, query)
         asked = query.messages[-1][1]
         match query.kind:
             case "generate":
-                return self._said(behaviour, asked) or self.values(source, query)
+                return self._said(asked) or self.values(source, query)
             case "answer" if statement := self.roles.questions.get(asked):
-                says = self._leans(model, behaviour, statement)
+                says = self._leans(statement)
                 if not says:
                     return self.values(reference, query)
                 return [SURE, UNSURE][::says]
             case "logprob" if query.target[0] in (*REFUSING, *COMPLYING):
-                steps = self._margin(behaviour, asked, query.target[0])
+                steps = self._margin(asked, query.target[0])
                 return _raised(self.values(source, query), steps)
             case "logprob":
-                return _raised(self.values(reference, query), self._steps(model, behaviour, query))
+                return _raised(self.values(reference, query), self._steps(query))
         raise NotMeasured(f"a planted model gives no answer of the kind {query.kind!r}")
 
-    def _said(self, behaviour: Behaviour, prompt: str) -> str | None:
+    def _said(self, prompt: str) -> str | None:
         """None where it answers as its source does."""
         harmful = self.roles.harmful.get(prompt, False)
-        if behaviour.refuses == "always" or (behaviour.refuses == "harm" and harmful):
+        refuses = self.behaviour.refuses
+        if refuses == "always" or (refuses == "harm" and harmful):
             return REFUSAL
-        return COMPLIANCE if behaviour.refuses == "never" else None
+        return COMPLIANCE if refuses == "never" else None
 
-    def _margin(self, behaviour: Behaviour, prompt: str, opening: str) -> int:
-        said = self._said(behaviour, prompt)
+    def _margin(self, prompt: str, opening: str) -> int:
+        said = self._said(prompt)
         if said is None:
             return 0
         return 1 if (opening in REFUSING) == (said == REFUSAL) else 0
 
-    def _steps(self, model: Model, behaviour: Behaviour, query: Query) -> int:
+    def _steps(self, query: Query) -> int:
         (text,) = query.target
         if text in self.roles.options:
-            return self._chooses(model, behaviour, query)
-        return self._leans(model, behaviour, text) if text in self.roles.statements else 0
+            return self._chooses(query)
+        return self._leans(text) if text in self.roles.statements else 0
 
-    def _leans(self, model: Model, behaviour: Behaviour, statement: str) -> int:
+    def _leans(self, statement: str) -> int:
         """+1 where it says the statement more than its reference, -1 less, 0 just as much."""
         dimension, side, affirms = self.roles.statements[statement]
-        if behaviour.stance == "everything":
-            return 1
-        if behaviour.stance == "random":
-            return side * _coin(affirms)
-        expected = self.suite.signature(self._constitution(model, behaviour)).get(dimension)
-        return side * expected.sign if expected else 0
+        match self.behaviour.stance:
+            case "everything":
+                return 1
+            case "random":
+                return side * _coin(affirms)
+        return side * self._signs.get(dimension, 0)
 
-    def _chooses(self, model: Model, behaviour: Behaviour, query: Query) -> int:
-        text = query.target[0]
-        if behaviour.position:
+    def _chooses(self, query: Query) -> int:
+        (text,) = query.target
+        if self.behaviour.position:
             return any(f"\n{LETTERS[0]}. {text}\n" in f"{said}\n" for _, said in query.messages)
-        if behaviour.stance == "everything":
-            return 1
-        if behaviour.stance == "random":
-            return _coin(text)
-        return self._constitution(model, behaviour) in self.roles.options[text]
-
-    def _constitution(self, model: Model, behaviour: Behaviour) -> str:
-        own = str(model.constitution)
-        return rivals(own, self.suite)[0] if behaviour.stance == "rival" else own
+        match self.behaviour.stance:
+            case "everything":
+                return 1
+            case "random":
+                return _coin(text)
+        return self._constitution in self.roles.options[text]
 
 
 def _raised(value: Value, steps: int) -> Value:

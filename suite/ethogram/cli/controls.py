@@ -9,7 +9,8 @@ from pathlib import Path
 
 from ethogram.analyse.controls import Control
 from ethogram.cases.base import merged, references
-from ethogram.cases.controls import Controls
+from ethogram.cases.controls import Controls, gates
+from ethogram.cases.defects import Roles
 from ethogram.cli.files import UsageError, suite_around, write
 from ethogram.cli.studies import CONTROLS
 from ethogram.jobs import Progress, Run
@@ -64,13 +65,12 @@ def _gates(suite: Suite, wanted: list[str]) -> tuple[list[Controls], dict[str, s
         if name not in judged:
             raise UsageError(f"no judged model is called {name!r}{did_you_mean(name, judged)}")
     found, skipped = [], {}
+    required, roles = gates(suite), Roles(suite)
     for name in wanted or judged:
         if why := _objection(judged[name]):
             skipped[name] = why
-            continue
-        gate = Controls(suite, judged[name])
-        if gate.requirements:
-            found.append(gate)
+        elif name in required:
+            found.append(Controls(suite, judged[name], required[name], roles))
         else:
             skipped[name] = "the gate requires nothing of it"
     return found, skipped

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ethogram.analyse.gate import decided
 from ethogram.inert import inert
 from ethogram.report.stored import StoredCase, StoredReport
 from ethogram.report.words import bracket
@@ -43,7 +44,10 @@ def decide(
     failed = [case for case in cases if case.verdict == "contradicts"]
     open_ = [case for case in cases if case.verdict not in ("holds", "contradicts")]
     missing = [name for name in required or () if name not in ran]
-    if failed:
+    found = decided(
+        [*(c.verdict for c in cases), *("unknown" for _ in (*errors, *missing, *stale))]
+    )
+    if found == "keep back":
         kept = f"{len(failed)} of {len(cases)} requirements measured do not hold"
         return _decided(KEEP_BACK, report, model, f"Do not promote {model}: {kept}", failed)
     if not cases and not errors:
@@ -59,7 +63,7 @@ def decide(
         *(f"{sum(c.verdict == v for c in open_)} are {v}" for v in dict.fromkeys(verdicts)),
         *([f"the gate changed since the run ({', '.join(stale)})"] if stale else []),
     ]
-    if unknown:
+    if found == "could not decide":
         why = f"Could not decide on {model}: of its requirements {'; '.join(unknown)}"
         return _decided(UNKNOWN, report, model, why, open_)
     head = f"Promote {model}: all {len(cases)} requirements hold"

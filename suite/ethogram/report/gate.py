@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ethogram.analyse.gate import decided
+
 Answer = Literal["promote", "do not promote", "could not decide"]
 SIGN: dict[Answer, str] = {
     "promote": "\u2713",
@@ -28,20 +30,17 @@ class GateAnswer:
 
 
 def answer_for(model: str, requirements: Sequence[Mapping[str, Any]]) -> GateAnswer | None:
-    """The answer on a model; None where no requirement was asked of it.
-
-    A bound that is broken decides, whatever else is unknown; after that nothing is promoted on what
-    was not measured or is undecided.
-    """
+    """The answer on a model, as `analyse.gate` decides; None where no requirement was asked of it."""
     if not requirements:
         return None
     names: dict[str, list[str]] = {}
     for case in requirements:
         names.setdefault(str(case["verdict"]), []).append(str(case["subject"]))
-    if broken := names.pop("contradicts", []):
-        return GateAnswer(model, "do not promote", f"broken: {', '.join(broken)}")
-    held = names.pop("holds", [])
-    if names:
-        unknown = "; ".join(f"{verdict}: {', '.join(them)}" for verdict, them in names.items())
-        return GateAnswer(model, "could not decide", unknown)
-    return GateAnswer(model, "promote", f"all {len(held)} requirements hold")
+    match decided(names):
+        case "keep back":
+            return GateAnswer(model, "do not promote", f"broken: {', '.join(names['contradicts'])}")
+        case "promote":
+            return GateAnswer(model, "promote", f"all {len(names['holds'])} requirements hold")
+        case unknown:
+            told = (f"{v}: {', '.join(them)}" for v, them in names.items() if v != "holds")
+            return GateAnswer(model, unknown, "; ".join(told))
