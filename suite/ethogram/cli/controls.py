@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,33 +10,29 @@ from ethogram.analyse.controls import Control
 from ethogram.cases.base import merged, references
 from ethogram.cases.controls import Controls, gates
 from ethogram.cases.defects import Roles
-from ethogram.cli.files import UsageError, suite_around, write
+from ethogram.cli.files import UsageError
 from ethogram.cli.studies import CONTROLS
-from ethogram.jobs import Progress, Run
+from ethogram.cli.study import judged, run_of, save, told
 from ethogram.report.controls import ControlsReport, markdown
 from ethogram.report.provenance import file_digests, versions
 from ethogram.specs.catalogue import Model
-from ethogram.specs.errors import SpecError, did_you_mean, shown
 from ethogram.specs.suite import Suite
-from ethogram.store import Store, default_root
 
 STOPS, LETS_PASS, UNKNOWN = 0, 1, 2
 
 
 def controls(options: argparse.Namespace) -> int:
     """Exit 0: faithful models are promoted and no defect is. 1: one control failed. 2: not known."""
-    suite = suite_around(Path(), options.models)
-    if problems := suite.shared_problems():
-        raise SpecError(problems)
-    run = Run(suite, Store(options.cache or default_root()), Progress())
+    run = run_of(options, Path())
+    suite = run.suite
     found, skipped = _gates(suite, options.model)
     needs = merged(gate.needs() for gate in found)
     if options.measure:
         run.prepare(needs)
     tried: list[Control] = [control for gate in found for control in gate.run(run.value)]
     if not tried:
-        told = "; ".join(f"{model}: {why}" for model, why in skipped.items())
-        raise UsageError(f"no gate can be tried: {told or 'the suite has no judged model'}")
+        why = "; ".join(f"{model}: {why}" for model, why in skipped.items())
+        raise UsageError(f"no gate can be tried: {why or 'the suite has no judged model'}")
     rest = {r.id for gate in found for r in references(suite.catalogue, gate.model)}
     named = "".join(f" {model}" for model in options.model)
     report = ControlsReport(
@@ -51,26 +46,22 @@ def controls(options: argparse.Namespace) -> int:
     )
     print(report.text())
     file: Path = options.out or suite.root / CONTROLS
-    write(file, json.dumps(report.as_json(), indent=1, allow_nan=False) + "\n")
-    write(file.with_suffix(".md"), markdown(report))
-    print(f"\nwritten: {shown(file)} and {file.with_suffix('.md').name} beside it")
+    save(report, markdown(report), file)
+    told(file)
     if report.failures:
         return LETS_PASS
     return UNKNOWN if report.unknown else STOPS
 
 
 def _gates(suite: Suite, wanted: list[str]) -> tuple[list[Controls], dict[str, str]]:
-    judged = {model.id: model for model in suite.catalogue if model.judged}
-    for name in wanted:
-        if name not in judged:
-            raise UsageError(f"no judged model is called {name!r}{did_you_mean(name, judged)}")
+    models = judged(suite, wanted)
     found, skipped = [], {}
     required, roles = gates(suite), Roles(suite)
-    for name in wanted or judged:
-        if why := _objection(judged[name]):
+    for name in wanted or models:
+        if why := _objection(models[name]):
             skipped[name] = why
         elif name in required:
-            found.append(Controls(suite, judged[name], required[name], roles))
+            found.append(Controls(suite, models[name], required[name], roles))
         else:
             skipped[name] = "the gate requires nothing of it"
     return found, skipped

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ethogram.analyse.instrument import instrument
 from ethogram.cases.reliability import Leanings, Questionnaire
-from ethogram.cli.files import UsageError, suite_around, write
+from ethogram.cli.files import UsageError
 from ethogram.cli.studies import RELIABILITY
+from ethogram.cli.study import run_of, save, told
 from ethogram.content.vocabulary import own_leaning
 from ethogram.inert import inert
-from ethogram.jobs import Progress, Run
 from ethogram.report.provenance import file_digests, versions
 from ethogram.report.reliability import ReliabilityReport, markdown
-from ethogram.specs.errors import SpecError, shown
 from ethogram.specs.suite import Suite
-from ethogram.store import Store, default_root
 
 
 def reliability(options: argparse.Namespace) -> int:
     """Read the stored scores (or take those that are missing), print, and write two files."""
-    suite = suite_around(Path(), options.models)
-    if problems := suite.shared_problems():
-        raise SpecError(problems)
-    run = Run(suite, Store(options.cache or default_root()), Progress())
+    run = run_of(options, Path())
+    suite = run.suite
     asked = Questionnaire(suite, options.against)
     if options.measure:
         run.prepare(asked.needs())
@@ -49,9 +44,8 @@ def reliability(options: argparse.Namespace) -> int:
     )
     print(report.text())
     file: Path = options.out or suite.root / RELIABILITY
-    write(file, json.dumps(report.as_json(), indent=1, allow_nan=False) + "\n")
-    write(file.with_suffix(".md"), markdown(report))
-    print(f"\nwritten: {shown(file)} and {file.with_suffix('.md').name} beside it")
+    save(report, markdown(report), file)
+    told(file)
     return 1 if options.measure and asked.missing else 0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -15,16 +14,15 @@ from ethogram.analyse.retest import Retest, retest
 from ethogram.cases import Case
 from ethogram.cases.base import merged
 from ethogram.cases.collected import all_cases
-from ethogram.cli.files import UsageError, suite_around, write
+from ethogram.cli.files import UsageError
 from ethogram.cli.studies import RETEST
-from ethogram.jobs import NotMeasured, Progress, Run
+from ethogram.cli.study import judged, run_of, save, told
+from ethogram.jobs import NotMeasured, Run
 from ethogram.jobs.retest import Conditions, asked_again
 from ethogram.measure.probes import numbers
 from ethogram.plan import Query, Value
 from ethogram.report.provenance import file_digests, versions
 from ethogram.report.retest import RetestReport, markdown
-from ethogram.specs.errors import SpecError, did_you_mean, shown
-from ethogram.store import Store, default_root
 
 SAME, FLIPPED = 0, 1
 
@@ -33,14 +31,9 @@ def retest_models(options: argparse.Namespace) -> int:
     """Exit 0: every verdict stayed. 1: one changed."""
     from ethogram.measure.engine import PROMPTS, TOKENS
 
-    suite = suite_around(Path(), options.models)
-    if problems := suite.shared_problems():
-        raise SpecError(problems)
-    known = {model.id for model in suite.catalogue if model.judged}
-    for name in options.model:
-        if name not in known:
-            raise UsageError(f"no judged model is called {name!r}{did_you_mean(name, known)}")
-    run = Run(suite, Store(options.cache or default_root()), Progress())
+    run = run_of(options, Path())
+    suite = run.suite
+    judged(suite, options.model)
     cores = os.cpu_count() or 1
     usual = {"tokens": TOKENS, "prompts": PROMPTS, "threads": cores}
     other = {"tokens": TOKENS // 4, "prompts": PROMPTS // 4, "threads": max(1, cores // 2)}
@@ -62,9 +55,8 @@ def retest_models(options: argparse.Namespace) -> int:
     )
     print(report.text())
     file: Path = options.out or suite.root / RETEST
-    write(file, json.dumps(report.as_json(), indent=1, allow_nan=False) + "\n")
-    write(file.with_suffix(".md"), markdown(report))
-    print(f"\nwritten: {shown(file)} and {file.with_suffix('.md').name} beside it")
+    save(report, markdown(report), file)
+    told(file)
     return FLIPPED if report.flipped else SAME
 
 

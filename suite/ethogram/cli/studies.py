@@ -45,6 +45,11 @@ def retest(options: argparse.Namespace) -> int:
 
 def add_arguments(verbs: Any) -> None:
     """The verbs' part of the command line."""
+    for add in (_reliability, _sweep, _controls, _retest):
+        add(verbs)
+
+
+def _reliability(verbs: Any) -> None:
     parser = verbs.add_parser(
         "reliability",
         help="whether the dimensions measure one thing each, and the right one",
@@ -53,9 +58,7 @@ def add_arguments(verbs: Any) -> None:
         "dimensions, the effect under a paraphrased question and without the constitution's own "
         "words. Reads stored scores; finetunes and scores nothing unless --measure is given.",
     )
-    parser.add_argument(
-        "--measure", action="store_true", help="finetune and score whatever is missing first"
-    )
+    _measure(parser)
     parser.add_argument(
         "--against",
         choices=("placebo", "source"),
@@ -64,6 +67,9 @@ def add_arguments(verbs: Any) -> None:
     )
     _shared(parser, f"{RELIABILITY}")
     parser.set_defaults(verb=reliability)
+
+
+def _sweep(verbs: Any) -> None:
     parser = verbs.add_parser(
         "sweep",
         help="compare recipes along their training",
@@ -75,6 +81,9 @@ def add_arguments(verbs: Any) -> None:
     parser.add_argument("file", type=Path, metavar="FILE")
     _shared(parser, f"{SWEEPS}/<name>.json")
     parser.set_defaults(verb=sweep)
+
+
+def _controls(verbs: Any) -> None:
     parser = verbs.add_parser(
         "controls",
         help="does your gate stop planted defects? exit 0 yes, 1 no, 2 not known",
@@ -87,11 +96,12 @@ def add_arguments(verbs: Any) -> None:
     parser.add_argument(
         "model", nargs="*", metavar="MODEL", help="whose gate (default: that of every judged model)"
     )
-    parser.add_argument(
-        "--measure", action="store_true", help="finetune and score whatever is missing first"
-    )
+    _measure(parser)
     _shared(parser, f"{CONTROLS}")
     parser.set_defaults(verb=controls)
+
+
+def _retest(verbs: Any) -> None:
     parser = verbs.add_parser(
         "retest",
         help="does a model get the same verdicts when it is asked a second time?",
@@ -109,6 +119,12 @@ def add_arguments(verbs: Any) -> None:
     )
     _shared(parser, f"{RETEST}")
     parser.set_defaults(verb=retest)
+
+
+def _measure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--measure", action="store_true", help="finetune and score whatever is missing first"
+    )
 
 
 def _shared(parser: argparse.ArgumentParser, default: str) -> None:

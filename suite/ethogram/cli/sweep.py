@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,11 +12,12 @@ from pathlib import Path
 from ethogram.analyse.curve import Curve, Point
 from ethogram.cases.reliability import Leanings
 from ethogram.cases.sweep import PLACEBO, SIDES, SweepQuestions
-from ethogram.cli.files import UsageError, suite_around, write
+from ethogram.cli.files import UsageError
 from ethogram.cli.studies import SWEEPS
+from ethogram.cli.study import run_of, save, told
 from ethogram.content.vocabulary import own_leaning
 from ethogram.inert import inert
-from ethogram.jobs import NotMeasured, Progress, Run
+from ethogram.jobs import NotMeasured, Run
 from ethogram.jobs.run import first_line
 from ethogram.jobs.trajectory import Trajectory, trajectory_of
 from ethogram.plan import Query, Value
@@ -25,11 +25,10 @@ from ethogram.report.provenance import file_digests, versions
 from ethogram.report.sweep import SweepReport, markdown
 from ethogram.specs.base import read_spec
 from ethogram.specs.catalogue import Model
-from ethogram.specs.errors import SpecError, shown
+from ethogram.specs.errors import shown
 from ethogram.specs.models import Recipe
 from ethogram.specs.suite import Suite
 from ethogram.specs.sweep import Sweep
-from ethogram.store import Store, default_root
 
 
 @dataclass
@@ -115,21 +114,17 @@ def sweep(options: argparse.Namespace) -> int:
     """Measure every recipe of the file, writing what is known after each."""
     if not options.file.exists():
         raise UsageError(f"{options.file} does not exist")
-    suite = suite_around(options.file, options.models)
-    if problems := suite.shared_problems():
-        raise SpecError(problems)
-    spec = read_spec(Sweep, options.file)
-    run = Run(suite, Store(options.cache or default_root()), Progress())
+    run = run_of(options, options.file)
+    suite, spec = run.suite, read_spec(Sweep, options.file)
     runner = Runner(SweepQuestions(suite, spec), run)
     file: Path = options.out or suite.root / SWEEPS / f"{spec.id}.json"
     curves: list[Curve] = []
     for name, (recipe, settings) in spec.expanded(suite).items():
         curves.append(runner.curve(name, recipe, settings))
         report = _report(spec, suite, runner, tuple(curves))
-        write(file, json.dumps(report.as_json(), indent=1, allow_nan=False) + "\n")
-        write(file.with_suffix(".md"), markdown(report))
+        save(report, markdown(report), file)
     print(report.text())
-    print(f"\nwritten: {shown(file)} and {file.with_suffix('.md').name} beside it")
+    told(file)
     return 1 if any(curve.problem for curve in curves) else 0
 
 

@@ -8,10 +8,9 @@ from typing import Any
 
 from tabulate import tabulate
 
-from ethogram.analyse.intervals import Interval
 from ethogram.analyse.outcomes import plain
 from ethogram.analyse.retest import Retest
-from ethogram.report.words import number, short
+from ethogram.report.words import number, short, unsigned
 
 SCHEMA_VERSION = 1
 
@@ -48,8 +47,8 @@ class RetestReport:
         rows = [
             [
                 short(m.model, 32),
-                f"{_share(m.same)} of {m.same.n}",
-                _share(m.kappa),
+                f"{unsigned(m.same)} of {m.same.n}",
+                unsigned(m.kappa),
                 f"{m.largest:.4f}",
                 f"{m.largest_log_prob:.1e}",
                 f"{m.texts_same}/{m.texts}",
@@ -83,9 +82,3 @@ of threads, in another order; nothing was taken from the store. `same verdict`: 
 verdict stayed, with Wilson's interval; `kappa`: Cohen's, beyond chance. `measured`: the largest change of
 a measured value, in the case's own unit. `nats/token`: the largest change of a log-probability. `texts`:
 greedy continuations that came out alike to the letter."""
-
-
-def _share(found: Interval) -> str:
-    if found.value != found.value:
-        return "-"
-    return f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"

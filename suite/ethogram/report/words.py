@@ -36,12 +36,13 @@ def trusted(kappas: Kappas | None) -> str:
         return "agreement not known"
     refusals, compliance = kappas.declines, kappas.complies
     return (
-        f"Cohen's kappa {_unsigned(refusals)} for refusals, {_unsigned(compliance)} for compliance, "
+        f"Cohen's kappa {unsigned(refusals)} for refusals, {unsigned(compliance)} for compliance, "
         f"n = {refusals.n}"
     )
 
 
-def _unsigned(interval: Interval) -> str:
+def unsigned(interval: Interval) -> str:
+    """`0.81 [0.71, 0.90]`: a share or a kappa; a dash where it is not defined."""
     if not math.isfinite(interval.value):
         return "-"
     return f"{interval.value:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
