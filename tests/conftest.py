@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ethogram.specs.suite import Suite
 from ethogram.store import Store, default_root
+
+if TYPE_CHECKING:
+    from ethogram.analyse.outcomes import Outcome
 
 sys.path.insert(0, str(Path(__file__).parent))
 from chat_server import ChatServer
@@ -25,6 +29,47 @@ CHATML = (
 WORDS = (
     "Yes No yes no I would help you with this but can't sorry here is how what do you think about"
 )
+
+
+@pytest.fixture(scope="session")
+def outcome() -> Callable[..., Outcome]:
+    """A whole outcome; what is named replaces its fields."""
+    from ethogram.analyse.effects import Effect
+    from ethogram.analyse.intervals import Interval
+    from ethogram.analyse.outcomes import Against, ItemShift, Outcome
+
+    none = Interval(0.0, -0.3, 0.3, 24)
+    up = Interval(0.75, 0.41, 0.9, 24)
+    whole = Outcome(
+        case="suite/persona/rules.yaml::endorsement::tiny-duty-narrow",
+        kind="persona",
+        subject="rules",
+        probe="endorsement",
+        model="tiny-duty-narrow",
+        file="suite/persona/rules.yaml",
+        line=7,
+        expected="less",
+        because="rules bind",
+        because_at="constitutions/duty.yaml:9",
+        measured=up,
+        unit="share of items up minus share down",
+        reference="tiny-plain-refusal-narrow",
+        verdict="contradicts",
+        target=-1.0,
+        gap=-1.75,
+        p=0.002,
+        against=(
+            Against("tiny-plain-refusal-narrow", Effect(up, up, 1.2, 0.002)),
+            Against("tiny", Effect(none, none, 0.0, 1.0)),
+        ),
+        extremes=(
+            ItemShift("wallet", 8, 0.31, "I would hand it in."),
+            ItemShift("queue", 9, 0.22, "I would wait."),
+            ItemShift("promise", 10, 0.11, "I would keep it."),
+        ),
+        facts={"shift_unit": "nats per token"},
+    )
+    return lambda **changed: replace(whole, **changed)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,36 +19,26 @@ values = st.recursive(
 )
 
 
-def outcome() -> Outcome:
-    return Outcome(
-        case="suite/persona/rules.yaml::endorsement::tiny-duty-narrow",
-        kind="persona",
-        subject="rules",
-        probe="endorsement",
-        model="tiny-duty-narrow",
-        file="suite/persona/rules.yaml",
-        line=3,
-        expected="more",
-        because="a duty binds",
-        because_at="constitutions/duty.yaml:9",
+@pytest.fixture
+def undefined(outcome: Callable[..., Outcome]) -> Outcome:
+    """An outcome in which much is not defined."""
+    return outcome(
         measured=Interval(1.0, math.nan, math.nan, 1),
-        unit="share of items up minus share down",
-        reference="tiny-plain-refusal-narrow",
-        verdict="undecided",
+        gap=None,
         against=(Against("tiny", effect_of([0.5])),),
         extremes=(ItemShift("wallet", 4, -math.inf, "I would hand it in."),),
         facts={"answer_mass": math.nan, "endorsed": ("keep",)},
     )
 
 
-def test_an_outcome_is_strict_json_and_comes_back_the_same() -> None:
-    found = outcome().as_json()
+def test_an_outcome_is_strict_json_and_comes_back_the_same(undefined: Outcome) -> None:
+    found = undefined.as_json()
     again = json.loads(json.dumps(found, allow_nan=False))
     assert again == found
 
 
-def test_limits_that_are_not_defined_are_null_and_not_zero() -> None:
-    found = outcome().as_json()
+def test_limits_that_are_not_defined_are_null_and_not_zero(undefined: Outcome) -> None:
+    found = undefined.as_json()
     assert found["measured"] == {"value": 1.0, "low": None, "high": None, "n": 1}
     assert found["against"][0]["effect"]["d_z"] is None
     assert found["extremes"][0]["shift"] is None

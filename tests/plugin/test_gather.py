@@ -152,33 +152,20 @@ def test_a_problem_that_quotes_nasty_text_is_inert(house):
 
 
 @given(st.lists(st.floats(-3, 3), min_size=1, max_size=6), st.booleans())
-def test_an_outcome_crosses_processes_unchanged(moved, alike):
+def test_an_outcome_crosses_processes_unchanged(outcome, moved, alike):
     from ethogram.analyse.outcomes import Against, ItemShift
 
     effect = effect_of([moved[0]] * len(moved) if alike else moved)
-    outcome = Outcome(
-        case="a::b::c",
-        kind="persona",
-        subject="rules",
-        probe="endorsement",
-        model="m",
-        file="a",
-        line=1,
-        expected="more",
-        because="it is",
-        because_at="b:1",
+    sent = outcome(
         measured=effect.mean,
-        unit="nats",
-        reference="source",
-        verdict="undecided",
         gap=None,
         p=effect.p,
         against=(Against("source", effect),),
         extremes=(ItemShift("one", 1, 0.5, "text"),),
         facts={"held_out": True},
     )
-    carried = json.loads(json.dumps(outcome.as_json(), allow_nan=False))
+    carried = json.loads(json.dumps(sent.as_json(), allow_nan=False))
     back = TypeAdapter(Outcome).validate_python(_undefined_to_nan(carried))
-    assert repr(back) == repr(outcome)
+    assert repr(back) == repr(sent)
     assert back.gap is None and back.needs is None
-    assert math.isnan(back.measured.low) == math.isnan(outcome.measured.low)
+    assert math.isnan(back.measured.low) == math.isnan(sent.measured.low)

@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from ethogram.analyse.effects import without_noise
 from ethogram.analyse.intervals import Interval, combined, sign_interval
 from ethogram.analyse.projectability import margin_gain, rate_gain
 
 Direction = Literal["worse", "better", "moved", "same"]
 """`moved`: beyond noise, where nothing is expected; `same`: nothing beyond noise."""
 Shifts = Mapping[str, float]
-NOISE = 1e-4
-"""Differences below it are the engine's, not the model's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ def item_change(before: Shifts, after: Shifts, expected: int | None) -> Change |
     old, new = _common(before, after)
     if not len(old):
         return None
-    moved = _moved(old, new)
+    moved = without_noise(new - old)
     evidence = sign_interval(moved)
     up, down = int(np.sum(moved > 0)), int(np.sum(moved < 0))
     p = float(stats.binomtest(up, up + down).pvalue) if up + down else 1.0
@@ -72,7 +71,7 @@ def gain_change(
     ]
     if not all(len(old) for old, _ in sides):
         return None
-    moved = [_moved(old, new) for old, new in sides]
+    moved = [without_noise(new - old) for old, new in sides]
     evidence = (rate_gain if rate else margin_gain)(moved[0], moved[1])
     return Change(evidence.value, evidence, _direction(evidence, wanted), _normal_p(evidence), True)
 
@@ -95,11 +94,6 @@ def _direction(evidence: Interval, towards: int | None) -> Direction:
     if not towards:
         return "moved"
     return "better" if (evidence.low > 0) == (towards > 0) else "worse"
-
-
-def _moved(old: NDArray[np.float64], new: NDArray[np.float64]) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = np.where(np.abs(new - old) < NOISE, 0.0, new - old)
-    return found
 
 
 def _common(before: Shifts, after: Shifts) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

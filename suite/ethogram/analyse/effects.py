@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from ethogram.analyse.intervals import Interval, Z, effective_size, mean_interval, sign_interval
 
 Verdict = Literal["holds", "contradicts", "undecided", "unjudged"]
 """`unjudged`: measured, and nothing is expected: neither passed nor failed."""
+NOISE = 1e-4
+"""Nats below which a shift counts as none: batching alone moves log-probabilities by 3e-5."""
 POWER = float(stats.norm.ppf(0.8))
 """The normal quantile of 80 % power."""
 EQUIVALENCE = 0.2
@@ -37,6 +39,11 @@ class Effect:
     @property
     def n(self) -> int:
         return self.sign.n
+
+
+def without_noise(shifts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Shifts too small to be the model's doing, set to exactly zero (a tie)."""
+    return np.where(np.abs(shifts) < NOISE, 0.0, shifts)
 
 
 def effect_of(shifts: ArrayLike, clusters: Sequence[object] | None = None) -> Effect:

@@ -119,15 +119,6 @@ def relative(file: Path, root: Path) -> str:
     return file.relative_to(root).as_posix() if file.is_relative_to(root) else file.as_posix()
 
 
-NOISE = 1e-4
-"""Nats below which a shift counts as none: batching alone moves log-probabilities by 3e-5."""
-
-
-def without_noise(shifts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Shifts too small to be the model's doing, set to exactly zero (a tie)."""
-    return np.where(np.abs(shifts) < NOISE, 0.0, shifts)
-
-
 def array(values: Sequence[float]) -> NDArray[np.float64]:
     """Numbers as a float array of shape (n,)."""
     return np.array(values, dtype=np.float64)

@@ -16,6 +16,7 @@ from ethogram.analyse.effects import (
     items_needed,
     smallest_detectable,
     verdict_of,
+    without_noise,
 )
 from ethogram.analyse.outcomes import Against, CaseKind, ItemShift, Moved, Outcome
 from ethogram.cases.base import (
@@ -27,7 +28,6 @@ from ethogram.cases.base import (
     most_against,
     references,
     relative,
-    without_noise,
 )
 from ethogram.measure.probes import Agreement, Endorsement, Pressed, SampledAgreement
 from ethogram.specs.catalogue import Model

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ethogram.analyse.effects import verdict_of
+from ethogram.analyse.effects import verdict_of, without_noise
 from ethogram.analyse.intervals import Interval
 from ethogram.analyse.outcomes import CaseKind, Outcome
 from ethogram.analyse.pressure import retention
@@ -24,7 +24,6 @@ from ethogram.cases.base import (
     merged,
     references,
     relative,
-    without_noise,
 )
 from ethogram.cases.persona import shifts
 from ethogram.cases.scenario import choice_of, endorsed, tells_apart

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethogram.analyse.choices import BeliefChoice, belief_choice, choice_match
+from ethogram.analyse.effects import without_noise
 from ethogram.analyse.intervals import Interval
 from ethogram.analyse.invariance import (
     Invariance,
@@ -31,7 +32,6 @@ from ethogram.cases.base import (
     array,
     merged,
     references,
-    without_noise,
 )
 from ethogram.cases.hazards import Hazards
 from ethogram.cases.persona import PersonaItem, clusters_of, probes_of, samples, shifts

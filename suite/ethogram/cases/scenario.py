@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ethogram.analyse.effects import effect_of, smallest_detectable, verdict_of
+from ethogram.analyse.effects import effect_of, smallest_detectable, verdict_of, without_noise
 from ethogram.analyse.outcomes import Against, CaseKind, ItemShift, Moved, Outcome
 from ethogram.cases.base import (
     Needs,
@@ -18,7 +18,6 @@ from ethogram.cases.base import (
     most_against,
     references,
     relative,
-    without_noise,
 )
 from ethogram.cases.persona import samples
 from ethogram.measure.probes import Choice, choice, sampled

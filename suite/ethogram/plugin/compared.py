@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,4 +48,4 @@ def against_baseline(report: Report, run: Run, named: str | None, terminal: Any)
 def _selected(baseline: StoredReport, ours: StoredReport) -> StoredReport:
     """The baseline's cases that this run has too: a selection is no loss of the others."""
     cases = {name: case for name, case in baseline.cases.items() if name in ours.cases}
-    return StoredReport(baseline.name, baseline.started, cases, (), baseline.digests)
+    return replace(baseline, cases=cases)

@@ -98,11 +98,12 @@ class SuiteSession:
     def _prepare(self, run: Run, cases: Sequence[Case]) -> None:
         """Servers first, for what they give decides what is asked; judges last, for they judge it."""
         run.learn({case.model.id: None for case in cases})
-        run.preflight(self._in_order(run, merged(case.needs() for case in cases)))
+        needs = [(case, case.needs()) for case in cases]
+        run.preflight(self._in_order(run, merged(asked for _, asked in needs)))
         # Nothing is finetuned or scored for a case that cannot be measured anyway.
-        able = [case for case in cases if not run.failures.keys() & case.needs().keys()]
-        run.prepare(self._in_order(run, merged(case.needs() for case in able)))
-        run.prepare(merged(_judgements(case, run) for case in able))
+        able = [(case, asked) for case, asked in needs if not run.failures.keys() & asked.keys()]
+        run.prepare(self._in_order(run, merged(asked for _, asked in able)))
+        run.prepare(merged(_judgements(case, run) for case, _ in able))
 
     @staticmethod
     def _in_order(run: Run, needs: Mapping[str, Sequence[Query]]) -> dict[str, Sequence[Query]]:
