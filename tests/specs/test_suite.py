@@ -275,6 +275,15 @@ def test_a_file_that_nothing_reads_is_named(house: Path, file: str, message: str
     assert said(house) == [f"{file}:1:1: {message}"]
 
 
+def test_a_models_file_may_lie_beside_the_folders_of_the_suite(house: Path) -> None:
+    mine = house / "suite" / "mine.yaml"
+    shutil.copy(house / "models.yaml", mine)
+
+    assert [p.place.file for p in around(house).check()] == [mine], "as it is not the one in use"
+    found = Suite.around(house, mine)
+    assert found is not None and found.check() == []
+
+
 def test_a_folder_of_other_things_is_left_alone(house: Path) -> None:
     (house / "suite" / "figures").mkdir()
     (house / "suite" / "figures" / "plot.yaml").write_text("about: x\n")

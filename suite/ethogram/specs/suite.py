@@ -227,7 +227,7 @@ class Suite:
         folders = ", ".join(f"{kind}/" for kind in KINDS)
         message = f"not read: a case file lies in one of {folders}"
         for file in sorted(self.folder.glob("*.y*ml")):
-            if file.name not in (REQUIREMENTS, MODELS):
+            if file.name not in (REQUIREMENTS, MODELS) and file != self.models_file:
                 yield Problem(Place(file), message + did_you_mean(file.name, [REQUIREMENTS]))
         for file in sorted(self.folder.glob("*/*.y*ml")):
             hint = did_you_mean(file.parent.name, KINDS)
