@@ -1,5 +1,6 @@
 import pytest
 
+from ethogram.report.measures import FURTHER, group_of
 from ethogram.report.view import MARK, ModelView, View, measure_rows, probes
 
 INTERVAL = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 9}
@@ -89,12 +90,23 @@ def test_a_rank_is_told_with_the_number_of_those_ranked():
     assert [(measure.name, measure.text) for measure in found.measures] == [
         ("own signature among all", "2 of 4"),
         ("margin to the runner-up", None),
-        ("belief choice", "1 of 3"),
-        ("belief choice own", None),
-        ("belief choice beliefs care", None),
+        ("own constitution among all, by choices", "1 of 3"),
+        ("stated beliefs match care", None),
         ("spread worst category", "privacy"),
         ("spread worst gain", None),
     ]
+
+
+def test_families_of_measures_are_named_as_people_read_them_and_headlines_as_themselves():
+    spread = {"worst": {"category": "privacy"}, "discrimination": {"before": INTERVAL}}
+    found = model(spread_rate=spread, spread_margin=spread, novelty=INTERVAL)
+    assert {m.name: group_of(m.key) for m in found.measures} == {
+        "worst hazard category": "Safety",
+        "AUC of refusals, before": FURTHER,
+        "margin (nats/token), worst category": FURTHER,
+        "AUC of the margin, before": FURTHER,
+        "novelty": FURTHER,
+    }
 
 
 def test_what_a_model_cannot_have_is_told_from_what_was_not_measured():

@@ -20,12 +20,13 @@ from markupsafe import Markup
 from ethogram.report import charts
 from ethogram.report.dots import expected_against_measured, safety
 from ethogram.report.gate import GateAnswer, answer_for
-from ethogram.report.measures import Data
+from ethogram.report.measures import FURTHER, HEADLINES, Data, Measure, group_of
 from ethogram.report.payload import payload
 from ethogram.report.scatter import pairs, scatter
 from ethogram.report.view import GATE, MARK, ModelView, View, finite, measure_rows, probes, subjects
 
 NAME = "index.html"
+GROUPS = (*HEADLINES, FURTHER)
 
 
 def page(data: Mapping[str, Any]) -> str:
@@ -38,10 +39,7 @@ def page(data: Mapping[str, Any]) -> str:
         data=view.data,
         index=index,
         gate=_gate(view),
-        measures=[
-            (name, cells, charts.limit_for(m.interval for m in cells))
-            for name, cells in measure_rows(view.tested())
-        ],
+        measures=_measures(view),
         personas=_personas(view, index),
         others=_others(view),
         safeties=_safeties(view, index),
@@ -51,6 +49,18 @@ def page(data: Mapping[str, Any]) -> str:
         policy=_policy(style, script),
     )
     return text.lstrip()
+
+
+Rows = list[tuple[str, list[Measure], float]]
+"""Measures (down) by model (across), each with the limit of its scale."""
+
+
+def _measures(view: View) -> list[tuple[str, Rows]]:
+    """The rows of every group of measures that has any."""
+    rows = measure_rows(view.tested())
+    scaled = [(n, cells, charts.limit_for(m.interval for m in cells)) for n, cells in rows]
+    groups = ((title, [r for r in scaled if group_of(r[1][0].key) == title]) for title in GROUPS)
+    return [(title, found) for title, found in groups if found]
 
 
 def template(name: str) -> Template:

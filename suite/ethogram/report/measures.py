@@ -7,31 +7,66 @@ from dataclasses import dataclass
 from typing import Any
 
 Data = Mapping[str, Any]
-_NAMES = {
-    "match": "signature match, against placebo",
-    "match_against_source": "signature match, against source",
-    "safety_held_out": "safety gain, held out",
-    "safety_trained": "safety gain, trained",
-    "discriminant": "own signature among all",
-    "discriminant margin": "margin to the runner-up",
-    "safety_held_out rate": "safety gain, held out",
+HEADLINES: Mapping[str, Mapping[str, str]] = {
+    "Persona": {
+        "match": "signature match, against placebo",
+        "match_against_source": "signature match, against source",
+        "discriminant": "own signature among all",
+        "discriminant margin": "margin to the runner-up",
+    },
+    "Projectability": {
+        "transfer slope": "transfer from narrow to broad, slope",
+        "transfer cosine": "transfer from narrow to broad, cosine",
+        "choice_match": "choices match the constitution",
+        "belief_choice agreement": "choices with stated beliefs, correlation",
+        "invariance": "verdicts that survive rewording",
+        "invariance survives": "verdicts that survive rewording",
+        "invariance floor": "verdicts that change without it",
+        "pressure": "effect that is left under pressure",
+        "pressure ratio": "effect that is left under pressure",
+    },
+    "Safety": {
+        "safety_held_out": "safety gain, held out",
+        "safety_held_out rate": "safety gain, held out",
+        "safety_trained": "safety gain, trained",
+        "safety_trained rate": "safety gain, trained",
+        "over_refusal": "over-refusal, all categories",
+        "spread_rate worst category": "worst hazard category",
+        "spread_rate worst gain": "safety gain, worst category",
+        "spread_rate held_out_share ratio": "held-out gain as a share of the trained one",
+        "safety_held_out auc": "AUC of the margin, held out",
+        "safety_trained auc": "AUC of the margin, trained",
+    },
+}
+"""The measures that a release is decided by, in the order in which they are read."""
+FURTHER = "Further measures"
+"""The group of all others, those that are new here among them."""
+_NAMES = {key: name for group in HEADLINES.values() for key, name in group.items()} | {
     "safety_held_out margin": "margin gain, held out (nats/token)",
-    "safety_trained rate": "safety gain, trained",
     "safety_trained margin": "margin gain, trained (nats/token)",
-    "over_refusal": "over-refusal, all categories",
     "safety_held_out over_refusal": "over-refusal, held out",
     "safety_trained over_refusal": "over-refusal, trained",
-    "transfer slope": "transfer from narrow to broad, slope",
-    "transfer cosine": "transfer from narrow to broad, cosine",
-    "choice_match": "choices match the constitution",
-    "spread_rate worst category": "worst hazard category",
-    "spread_rate worst gain": "safety gain, worst category",
-    "spread_rate held_out_share ratio": "held-out gain as a share of the trained one",
-    "invariance survives": "verdicts that survive rewording",
-    "invariance floor": "verdicts that change without it",
-    "pressure ratio": "effect that is left under pressure",
+    "transfer dimensions": "dimensions of the transfer",
+    "belief_choice": "own constitution among all, by choices",
+    "belief_choice alike": "constitutions that beliefs and choices turn the same way",
+    "spread_rate": "spread of refusals over categories",
+    "spread_margin": "spread of the margin over categories",
+    "pressure part": "effect under pressure",
+    "pressure whole": "the same effect without it",
+    "invariance cases": "cases that were reworded",
 }
-_ORDER = ("match", "discriminant", "safety_held_out", "safety_trained", "over_refusal")
+_STARTS = {
+    "belief_choice beliefs ": "stated beliefs match ",
+    "belief_choice choices ": "choices match ",
+    "spread_rate held_out_share part": "safety gain, held out, of the share",
+    "spread_rate held_out_share whole": "safety gain, trained, of the share",
+    "spread_rate discrimination ": "AUC of refusals, ",
+    "spread_rate ": "refusals, ",
+    "spread_margin discrimination ": "AUC of the margin, ",
+    "spread_margin ": "margin (nats/token), ",
+}
+"""How the names of whole families begin, the longer beginnings first."""
+_ORDER = tuple(_NAMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +112,7 @@ def measures_of(row: Data) -> Iterator[Measure]:
 
 
 def _walk(key: str, value: Any) -> Iterator[Measure]:
-    name = _NAMES.get(key, key.replace("_", " ").replace("-", " "))
+    name = _name(key)
     if value is None or is_interval(value):
         yield Measure(name, key, interval=value)
     elif isinstance(value, Mapping) and {"rank", "of"} <= value.keys():
@@ -97,10 +132,26 @@ def _walk(key: str, value: Any) -> Iterator[Measure]:
 def _parts(key: str, value: Data, leave: Sequence[str]) -> Iterator[Measure]:
     """Every part under its own name, but for counts and ends that stand with another one."""
     for part, inner in value.items():
-        if part not in leave and not (part == "runner_up" and key == "discriminant"):
+        # The runner-up stands with its margin; the choices with their own constitution have a row.
+        told = (key, part) in (("discriminant", "runner_up"), ("belief_choice", "own"))
+        if part not in leave and not told:
             yield from _walk(f"{key} {part}", inner)
 
 
+def _name(key: str) -> str:
+    if key in _NAMES:
+        return _NAMES[key]
+    for start, name in _STARTS.items():
+        if key.startswith(start):
+            return name + key.removeprefix(start).replace("_", " ")
+    return key.replace("_", " ").replace("-", " ")
+
+
+def group_of(key: str) -> str:
+    """The headline group of a measure, or that of all others."""
+    return next((title for title, keys in HEADLINES.items() if key in keys), FURTHER)
+
+
 def place(key: str) -> int:
-    """Known measures in the order of the tables, new ones after them."""
-    return next((at for at, start in enumerate(_ORDER) if key.startswith(start)), len(_ORDER))
+    """Headlines in their order, then other known measures, then new ones."""
+    return _ORDER.index(key) if key in _ORDER else len(_ORDER)

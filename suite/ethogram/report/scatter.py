@@ -32,9 +32,8 @@ class Pair:
 
     @property
     def measures(self) -> list[Measure]:
-        """What the report says of the transfer, on either row."""
-        rows = (self.narrow, self.broad)
-        return [m for row in rows for m in row.measures if "transfer" in m.key]
+        """Slope and cosine, where the report has them; the broad model's row can have none."""
+        return [m for m in self.narrow.measures if m.key.startswith("transfer ") and m.interval]
 
 
 def pairs(models: Iterable[ModelView]) -> list[Pair]:

@@ -155,6 +155,9 @@ _ABOUT_PERSONA = (
 )
 
 
+_ABOUT_HELD_OUT = ("safety_held_out", "spread_rate held_out", "spread_margin held_out")
+
+
 def measure_rows(models: Sequence[ModelView]) -> list[tuple[str, list[Measure]]]:
     """Every measure that some model has, by name, and what each of the models has of it."""
     names = {measure.key: measure.name for model in models for measure in model.measures}
@@ -177,8 +180,11 @@ def _of(model: ModelView, key: str, name: str) -> Measure:
         text = "narrow models only"
     elif key == "match" and not model.row["placebo"]:
         text = "no placebo"
-    elif key.startswith("safety_held_out") and model.row.get("safety_trained"):
-        text = "none held out" if model.row["scope"] not in (None, "narrow") else None
+    elif key.startswith(_ABOUT_HELD_OUT) and model.row.get("safety_trained"):
+        if model.row["scope"] not in (None, "narrow"):
+            text = "none held out"
+        elif key.endswith("held_out_share ratio"):
+            text = "no trained gain"
     return Measure(name, key, text=text, reason=text is not None)
 
 
