@@ -183,7 +183,7 @@ def _of(model: ModelView, key: str, name: str) -> Measure:
     elif key.startswith(_ABOUT_HELD_OUT) and model.row.get("safety_trained"):
         if model.row["scope"] not in (None, "narrow"):
             text = "none held out"
-        elif key.endswith("held_out_share ratio"):
+        elif (model.row.get(key.split()[0]) or {}).get("held_out_share"):
             text = "no trained gain"
     return Measure(name, key, text=text, reason=text is not None)
 
