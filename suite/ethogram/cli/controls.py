@@ -11,10 +11,10 @@ from ethogram.cases.base import merged, references
 from ethogram.cases.controls import Controls, gates
 from ethogram.cases.defects import Roles
 from ethogram.cli.files import UsageError
-from ethogram.cli.studies import CONTROLS
 from ethogram.cli.study import judged, run_of, save, told
 from ethogram.report.controls import ControlsReport, markdown
 from ethogram.report.provenance import file_digests, versions
+from ethogram.report.studies import CONTROLS
 from ethogram.specs.catalogue import Model
 from ethogram.specs.suite import Suite
 

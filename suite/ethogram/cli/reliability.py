@@ -10,12 +10,12 @@ from pathlib import Path
 from ethogram.analyse.instrument import instrument
 from ethogram.cases.reliability import Leanings, Questionnaire
 from ethogram.cli.files import UsageError
-from ethogram.cli.studies import RELIABILITY
 from ethogram.cli.study import run_of, save, told
 from ethogram.content.vocabulary import own_leaning
 from ethogram.inert import inert
 from ethogram.report.provenance import file_digests, versions
 from ethogram.report.reliability import ReliabilityReport, markdown
+from ethogram.report.studies import RELIABILITY
 from ethogram.specs.suite import Suite
 
 

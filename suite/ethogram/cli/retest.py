@@ -15,7 +15,6 @@ from ethogram.cases import Case
 from ethogram.cases.base import merged
 from ethogram.cases.collected import all_cases
 from ethogram.cli.files import UsageError
-from ethogram.cli.studies import RETEST
 from ethogram.cli.study import judged, run_of, save, told
 from ethogram.jobs import NotMeasured, Run
 from ethogram.jobs.retest import Conditions, asked_again
@@ -23,6 +22,7 @@ from ethogram.measure.probes import numbers
 from ethogram.plan import Query, Value
 from ethogram.report.provenance import file_digests, versions
 from ethogram.report.retest import RetestReport, markdown
+from ethogram.report.studies import RETEST
 
 SAME, FLIPPED = 0, 1
 

@@ -9,10 +9,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-RELIABILITY = Path("results") / "reliability" / "reliability.json"
+from ethogram.report.studies import CONTROLS, RELIABILITY, RETEST
+
 SWEEPS = Path("results") / "sweeps"
-CONTROLS = Path("results") / "controls" / "controls.json"
-RETEST = Path("results") / "retest" / "retest.json"
 
 
 def reliability(options: argparse.Namespace) -> int:

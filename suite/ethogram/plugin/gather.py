@@ -25,6 +25,8 @@ from ethogram.plugin.session import SESSION
 from ethogram.report import document, html
 from ethogram.report.pages import PAGES
 from ethogram.report.provenance import file_digests, versions
+from ethogram.report.rows import ModelRow
+from ethogram.report.studies import studies
 from ethogram.report.terminal import render
 from ethogram.report.words import number
 from ethogram.specs.errors import shown
@@ -211,25 +213,33 @@ class Gatherer:
         problems |= {problem for error in errors for problem in error.problems}
         if idle:
             problems.add(f"{len(idle)} selected cases never ran")
+        rows = self._rows(run, named, outcomes)
+        files = file_digests(run.suite)
         return document.Report(
             started=begun.isoformat(timespec="seconds"),
             seconds=round(time.time() - self.begun, 1),
             command=self.command,
             outcomes=outcomes,
-            models=(
-                *(row_of(m, run, outcomes) for m in run.suite.catalogue if m.id in named),
-                *(
-                    seeds_row(group, run, outcomes)
-                    for group in seed_groups(run.suite)
-                    if named & {group.model.id, *(m.id for m in group.members)}
-                ),
-            ),
+            models=rows,
             judges=judge_rows(run, outcomes),
             problems=tuple(sorted(problems)),
             errors=tuple(sorted([*(error.case for error in errors), *idle])),
             versions=versions(),
-            files=file_digests(run.suite),
+            files=files,
+            studies=tuple(studies(run.suite.root, files, {row.model: row.digest for row in rows})),
             texts=item_texts(run.suite, {outcome.subject for outcome in outcomes}),
+        )
+
+    @staticmethod
+    def _rows(run: Run, named: set[str], outcomes: tuple[Outcome, ...]) -> tuple[ModelRow, ...]:
+        """A row for every model that the cases name, and for every group of seeds of theirs."""
+        return (
+            *(row_of(m, run, outcomes) for m in run.suite.catalogue if m.id in named),
+            *(
+                seeds_row(group, run, outcomes)
+                for group in seed_groups(run.suite)
+                if named & {group.model.id, *(m.id for m in group.members)}
+            ),
         )
 
 

@@ -15,6 +15,7 @@ from ethogram.analyse.effects import holm
 from ethogram.analyse.outcomes import Outcome, plain
 from ethogram.inert import everywhere, hiding
 from ethogram.report.rows import JudgeRow, ModelRow
+from ethogram.report.studies import Study
 from ethogram.report.words import trusted
 
 SCHEMA_VERSION = 2
@@ -52,6 +53,8 @@ class Report:
     """SHA-256 of every file of the suite and its constitutions, by path below the root."""
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """What the items say, by subject and item; the item '' is what all of a subject share."""
+    studies: tuple[Study, ...] = ()
+    """What `ethogram controls` and its like found of the suite, and whether it still holds."""
     schema_version: int = SCHEMA_VERSION
 
     @property
@@ -70,7 +73,7 @@ class Report:
         if trained and len(stances) == len(trained):
             found.append("one seed: these numbers speak of these adapters, not of the recipe")
         found += [note for row in self.models if (note := taught_by(row))]
-        return [*found, *map(judged_by, self.judges)]
+        return [*found, *map(judged_by, self.judges), *(study.note for study in self.studies)]
 
     def as_json(self) -> dict[str, Any]:
         """Plain data as the schema describes it, cases in order of their ids."""
@@ -95,6 +98,7 @@ class Report:
                 "versions": dict(self.versions),
                 "files": dict(self.files),
                 "notes": list(self.notes),
+                "studies": [asdict(study) for study in self.studies],
                 "texts": {subject: dict(items) for subject, items in self.texts.items()},
             }
         )

@@ -10,6 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from ethogram.analyse.outcomes import Outcome
 from ethogram.report.document import SCHEMA_VERSION
 from ethogram.report.rows import JudgeRow, ModelRow
+from ethogram.report.studies import Study
 from ethogram.specs.schema import DIALECT, untitled
 
 _NUMBER = {"type": ["number", "null"]}
@@ -29,7 +30,7 @@ class _AsWritten(GenerateJsonSchema):
 
 def report_schema() -> dict[str, Any]:
     """What `Report.as_json` returns, every key required and no other allowed."""
-    records = {"case": Outcome, "model": ModelRow, "judge": JudgeRow}
+    records = {"case": Outcome, "model": ModelRow, "judge": JudgeRow, "study": Study}
     references, made = TypeAdapter.json_schemas(
         [(name, "serialization", TypeAdapter(kind)) for name, kind in records.items()],
         schema_generator=_AsWritten,
@@ -67,6 +68,7 @@ def report_schema() -> dict[str, Any]:
                 "additionalProperties": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
             },
             notes={**_TEXTS, "description": "What to know before reading the numbers."},
+            studies={"type": "array", "items": references["study", "serialization"]},
             texts={
                 "type": "object",
                 "description": "What the items say, by subject and item; the item '' is what all "

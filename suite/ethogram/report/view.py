@@ -35,7 +35,7 @@ _BLANK: Data = {
     "schema_version": "unknown",
     "counts": {},
     "false_alarms": None,
-    **dict.fromkeys(("models", "cases", "errors", "problems", "notes"), ()),
+    **dict.fromkeys(("models", "cases", "errors", "problems", "notes", "studies"), ()),
     "versions": {},
     "files": {},
 }
