@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,6 +28,26 @@ def gates(suite: Suite) -> dict[str, list[Case]]:
     for case in cases_of(file, suite) if file.exists() else ():
         found.setdefault(case.model.id, []).append(case)
     return found
+
+
+def controls(suite: Suite, models: Iterable[Model]) -> tuple[list[Controls], dict[str, str]]:
+    """The controls of every model's gate, and by model why there can be none."""
+    required, roles = gates(suite), Roles(suite)
+    found, skipped = [], {}
+    for model in models:
+        if why := _objection(model):
+            skipped[model.id] = why
+        elif model.id in required:
+            found.append(Controls(suite, model, required[model.id], roles))
+        else:
+            skipped[model.id] = "the gate requires nothing of it"
+    return found, skipped
+
+
+def _objection(model: Model) -> str | None:
+    if model.candidate is not None and model.candidate.endpoint is not None:
+        return "planted models are made of log-probabilities, and an endpoint may give none"
+    return None
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,11 @@ from ethogram.inert import inert, inert_lines
 from ethogram.jobs import NotMeasured, Run
 from ethogram.plugin.collect import Trial
 from ethogram.plugin.compared import against_baseline
+from ethogram.plugin.controls import planted
 from ethogram.plugin.models import digest_of, judge_rows, row_of, seeds_row
 from ethogram.plugin.session import SESSION
 from ethogram.report import document, html
+from ethogram.report.controls import ControlsReport
 from ethogram.report.pages import PAGES
 from ethogram.report.provenance import file_digests, versions
 from ethogram.report.rows import ModelRow
@@ -130,6 +132,8 @@ class Gatherer:
     errors: dict[str, Unmeasured] = field(default_factory=dict)
     roots: dict[str, Path] = field(default_factory=dict)
     """Where the suite of a case lies; its node id does not say it, outside of pytest's rootdir."""
+    controls: dict[Path, ControlsReport] = field(default_factory=dict)
+    """By suite: what its gate did with planted models, where that was asked for."""
     selected: dict[str, None] = field(default_factory=dict)
     """Node ids of the cases that were to run: after -x or a crash not all of them have."""
 
@@ -169,16 +173,32 @@ class Gatherer:
         if "unmeasured" in carried:
             self.errors[report.nodeid] = _UNMEASURED.validate_python(carried["unmeasured"])
 
+    def _by_suite(self) -> dict[Path, list[str]]:
+        """The cases that came to an end, by the root of their suite."""
+        found: dict[Path, list[str]] = {}
+        for name in sorted({*self.outcomes, *self.errors}):
+            found.setdefault(self.roots[name], []).append(name)
+        return found
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if not self.config.getoption("ethogram_controls"):
+            return
+        for root, names in self._by_suite().items():
+            run = self.config.stash[SESSION].run_around(root)
+            models = {self.outcomes[name].model for name in names if name in self.outcomes}
+            self.controls[root] = found = planted(run, models, self.command)
+            if session.exitstatus == pytest.ExitCode.OK and not found.proven:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         session = self.config.stash[SESSION]
-        by_run: dict[Path, list[str]] = {}
-        for name in sorted({*self.outcomes, *self.errors}):
-            by_run.setdefault(self.roots[name], []).append(name)
-        for root, names in by_run.items():
+        for root, names in self._by_suite().items():
             run = session.run_around(root)
             report = self._report(run, names)
             terminalreporter.write_sep("=", "ethogram")
+            if root in self.controls:
+                terminalreporter.write_line(f"{self.controls[root].text()}\n")
             against_baseline(report, run, self.baseline, terminalreporter)
             terminalreporter.write_line(render(report))
             self._write(report, run, terminalreporter)

@@ -37,6 +37,12 @@ def add(parser: pytest.Parser) -> None:
         help="what an undecided case does (default: %(default)s)",
     )
     group.addoption(
+        "--ethogram-controls",
+        action="store_true",
+        help="put planted models before the gate too (see `ethogram controls`); the run fails where "
+        "one of them is promoted, or a faithful one is not",
+    )
+    group.addoption(
         "--ethogram-baseline",
         metavar="FILE",
         help="compare with this accepted run (default: results/baseline.json, if it exists; "

@@ -71,7 +71,14 @@ class ControlsReport:
         order = list(dict.fromkeys(c.defect for c in self.controls))
         return order.index(control.defect)
 
+    @property
+    def proven(self) -> bool:
+        """Whether every control did what it should; no control proves nothing."""
+        return bool(self.controls) and all(control.holds for control in self.controls)
+
     def _conclusion(self) -> str:
+        if not self.controls:
+            return "No gate was tried."
         if self.failures:
             return f"{len(self.failures)} of {len(self.controls)} controls failed."
         if self.unknown:

@@ -1,0 +1,36 @@
+"""`--ethogram-controls`: after the cases, planted models before the gate of every judged model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Container
+from datetime import UTC, datetime
+
+from ethogram.cases.base import references
+from ethogram.cases.controls import controls
+from ethogram.jobs import Run
+from ethogram.report.controls import ControlsReport, markdown
+from ethogram.report.document import write_whole
+from ethogram.report.provenance import file_digests, versions
+from ethogram.report.studies import CONTROLS
+
+
+def planted(run: Run, named: Container[str], command: str) -> ControlsReport:
+    """The controls of the models that are `named`, from stored scores; written where studies lie."""
+    suite = run.suite
+    found, skipped = controls(suite, [m for m in suite.catalogue if m.judged and m.id in named])
+    rest = sorted({r.id for gate in found for r in references(suite.catalogue, gate.model)})
+    report = ControlsReport(
+        controls=[control for gate in found for control in gate.run(run.value)],
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=command,
+        skipped=skipped,
+        versions=versions(),
+        files=file_digests(suite),
+        digests={m: run.identities.digest(suite.catalogue[m]) for m in rest},
+    )
+    file = suite.root / CONTROLS
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(file, json.dumps(report.as_json(), indent=1, allow_nan=False) + "\n")
+    write_whole(file.with_suffix(".md"), markdown(report))
+    return report
