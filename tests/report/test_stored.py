@@ -10,7 +10,7 @@ from ethogram.analyse.intervals import Interval
 from ethogram.analyse.outcomes import Moved
 from ethogram.report.baseline import accept, read_baseline, stale_cases
 from ethogram.report.comparison import compare_models, compare_runs, comparison_text
-from ethogram.report.decision import decide
+from ethogram.report.decision import Gate, decide
 from ethogram.report.document import write
 from ethogram.report.stored import ReportError, read_data, read_report
 
@@ -65,7 +65,7 @@ def stored(report, tmp_path):
 
 def test_a_model_is_promoted_only_where_every_requirement_holds(stored, requirement):
     run = stored(requirement(), requirement("safe"))
-    found = decide(run, MODEL, ["match", "safe"])
+    found = decide(run, MODEL, Gate(["match", "safe"]))
     assert found.code == 0
     assert found.reason.startswith(
         f"Promote {MODEL}: all 2 requirements hold: match (at least +0.3"
@@ -80,40 +80,45 @@ def test_one_that_does_not_hold_keeps_it_back_whatever_else_is_unknown(stored, r
         requirement("calm", "undecided"),
         errors=(f"suite/projectability.yaml::spread::{MODEL}",),
     )
-    found = decide(run, MODEL, ["match", "safe", "calm", "spread", "never"])
-    assert found.code == 1 and "1 of 3 requirements measured do not hold" in found.reason
+    found = decide(run, MODEL, Gate(["match", "safe", "calm", "spread", "never"]))
+    assert found.code == 1 and "1 of 3 requirements measured does not hold" in found.reason
 
 
 @pytest.mark.parametrize(
-    ("cases", "errors", "required", "stale", "said"),
+    ("cases", "errors", "gate", "said"),
     [
-        ([], (), None, (), "holds no requirement case"),
-        ([("match", "undecided")], (), None, (), "1 are undecided"),
-        ([("match", "holds")], ("safe",), None, (), "1 were not measured (safe)"),
-        ([], ("safe",), None, (), "1 were not measured (safe)"),
-        ([("match", "holds")], (), ["match", "safe"], (), "1 never ran (safe)"),
-        ([("match", "holds")], (), ["match"], ("suite/projectability.yaml",), "changed since"),
-        ([("match", "unjudged")], (), None, (), "1 are unjudged"),
+        ([], (), Gate(["match"]), "holds no requirement case"),
+        ([("match", "undecided")], (), Gate(["match"]), "1 requirement undecided (match)"),
+        ([("match", "holds")], ("safe",), Gate(["match"]), "1 requirement not measured (safe)"),
+        ([], ("safe", "calm"), Gate(["match"]), "2 requirements not measured (calm, safe)"),
+        ([("match", "holds")], (), Gate(["match", "safe"]), "1 requirement never run (safe)"),
+        ([("match", "holds")], (), Gate(["match"], ["suite/x.yaml"]), "changed since the run: su"),
+        ([("match", "unjudged")], (), Gate(["match"]), "1 requirement unjudged (match)"),
+        ([("match", "holds")], (), Gate(), "the suite requires nothing of it"),
+        ([("match", "holds")], (), Gate(problem="there is no suite here"), "no suite here"),
+        ([], (), Gate(problem="there is no suite here"), "no suite here"),
     ],
 )
-def test_what_is_not_known_never_promotes(
-    stored, requirement, cases, errors, required, stale, said
-):
+def test_what_is_not_known_never_promotes(stored, requirement, cases, errors, gate, said):
     run = stored(
         *(requirement(*case) for case in cases),
         requirement("match", "holds", "tiny-utility-broad"),
         errors=tuple(f"suite/projectability.yaml::{name}::{MODEL}" for name in errors),
     )
-    found = decide(run, MODEL, required, stale)
+    found = decide(run, MODEL, gate)
     assert found.code == 2 and said in found.reason and found.reason.startswith("Could not decide")
 
 
-def test_persona_cases_alone_promote_nobody_and_a_near_name_is_told(stored, persona, requirement):
+def test_a_requirement_broken_is_told_without_a_suite_too(stored, requirement):
+    found = decide(stored(requirement(verdict="contradicts")), MODEL, Gate(problem="no suite"))
+    assert found.code == 1 and "1 of 1 requirement measured does not hold" in found.reason
+
+
+def test_persona_cases_alone_promote_nobody_and_the_way_out_is_told(stored, persona, requirement):
     run = stored(persona(), requirement(model="tiny-utility-broad"))
-    assert decide(run, MODEL).code == 2
-    assert f"did you mean '{MODEL}'" in decide(run, "tiny-dutty-narrow").reason
-    measures = "`pytest suite -m projectability -k tiny-duty-broad` measures them"
-    assert measures in decide(run, "tiny-duty-broad", ["match"]).reason
+    found = decide(run, MODEL, Gate(["match"]))
+    measures = f"`pytest suite -m projectability -k {MODEL}` measures them"
+    assert found.code == 2 and measures in found.reason
 
 
 # -- compare --------------------------------------------------------------------------------------

@@ -204,3 +204,18 @@ def test_remote_code_is_off_unless_said() -> None:
     assert Source(folder="x").trust_remote_code is False
     with pytest.raises(ValidationError):
         Source(folder="x", hub="y/z")
+
+
+def test_a_hub_model_is_fetched_for_its_identity_only_where_that_is_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def snapshot(name: str, *, local_files_only: bool, **rest: Any) -> str:
+        asked.append(local_files_only)
+        return str(tmp_path / "commit")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
+    source = Source(hub="somebody/model")
+    assert identity(source, tmp_path) == identity(source, tmp_path, fetch=False)
+    assert asked == [False, True]

@@ -34,6 +34,8 @@ class Identities:
 
     suite: Suite
     store: Store
+    fetch: bool = True
+    """Whether a hub model that is not on this machine may be fetched to know its commit."""
     _sources: dict[str, str] = field(default_factory=dict)
     _samples: dict[str, list[Sample]] = field(default_factory=dict)
     _digests: dict[str, str] = field(default_factory=dict)
@@ -45,7 +47,7 @@ class Identities:
 
     def source(self, model: Model) -> str:
         if model.source_id not in self._sources:
-            self._sources[model.source_id] = identity(model.source, self.base)
+            self._sources[model.source_id] = identity(model.source, self.base, fetch=self.fetch)
         return self._sources[model.source_id]
 
     @cached_property

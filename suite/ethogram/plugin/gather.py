@@ -24,7 +24,7 @@ from ethogram.plugin.models import digest_of, judge_rows, row_of, seeds_row
 from ethogram.plugin.session import SESSION
 from ethogram.report import document, html
 from ethogram.report.pages import PAGES
-from ethogram.report.provenance import file_digests, versions
+from ethogram.report.provenance import file_digests, path_in, versions
 from ethogram.report.terminal import render
 from ethogram.report.words import number
 from ethogram.specs.errors import shown
@@ -229,6 +229,7 @@ class Gatherer:
             errors=tuple(sorted([*(error.case for error in errors), *idle])),
             versions=versions(),
             files=file_digests(run.suite),
+            models_file=path_in(run.suite, run.suite.models_file),
             texts=item_texts(run.suite, {outcome.subject for outcome in outcomes}),
         )
 

@@ -16,6 +16,7 @@ from ethogram.analyse.outcomes import Outcome, plain
 from ethogram.inert import everywhere, hiding
 from ethogram.report.rows import JudgeRow, ModelRow
 from ethogram.report.words import trusted
+from ethogram.specs.suite import MODELS
 
 SCHEMA_VERSION = 2
 REPORT = "report.json"
@@ -50,6 +51,8 @@ class Report:
     versions: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of every file of the suite and its constitutions, by path below the root."""
+    models_file: str = MODELS
+    """Which of `files` names the models."""
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """What the items say, by subject and item; the item '' is what all of a subject share."""
     schema_version: int = SCHEMA_VERSION
@@ -94,6 +97,7 @@ class Report:
                 "problems": list(self.problems),
                 "versions": dict(self.versions),
                 "files": dict(self.files),
+                "models_file": self.models_file,
                 "notes": list(self.notes),
                 "texts": {subject: dict(items) for subject, items in self.texts.items()},
             }
