@@ -698,6 +698,28 @@ def test_compare_shows_regressions_and_fails_on_them(house: Path, say: Say) -> N
     assert code == 2 and "did you mean 'tiny-duty-narrow'" in err
 
 
+def test_compare_fails_on_what_was_lost_unless_something_is_worse(house: Path, say: Say) -> None:
+    old, new = reported(house, "holds", 0.5, "old"), reported(house, "holds", 0.5, "new")
+    whole = json.loads(new.read_text(encoding="utf-8"))
+    gate, persona = whole["cases"]
+    lost = {**whole, "cases": [persona], "errors": [gate["case"]]}
+    new.write_text(json.dumps(lost), encoding="utf-8")
+    code, out, _ = say("compare", old, new)
+    assert code == 2 and f"that are lost in results/new: 1\n  {gate['case']}" in out.replace(
+        "/report.json", ""
+    )
+    worse = {**persona, "moved": {**persona["moved"], "shifts": [0.1] * 12}}
+    new.write_text(json.dumps({**lost, "cases": [worse]}), encoding="utf-8")
+    assert say("compare", old, new)[0] == 1
+    all_lost = {**lost, "cases": [], "errors": [gate["case"], persona["case"]]}
+    new.write_text(json.dumps(all_lost), encoding="utf-8")
+    code, out, _ = say("compare", old, new)
+    assert code == 2 and "0 cases compared, 2 lost" in out
+    gone = {**whole, "cases": [persona]}
+    new.write_text(json.dumps(gone), encoding="utf-8")
+    assert say("compare", old, new)[0] == 0, "a run of fewer cases lost none of them"
+
+
 def test_a_comparison_of_nothing_is_no_clean_bill(house: Path, say: Say) -> None:
     old, new = reported(house, "holds", 0.5, "old"), reported(house, "holds", 0.5, "new")
     for file in (old, new):

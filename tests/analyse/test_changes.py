@@ -111,3 +111,18 @@ def test_intervals_alone_decide_only_where_they_lie_apart():
     near = value_change(Interval(0.15, 0.0, 0.3, 9), low, 1)
     assert (near.direction, near.paired, near.p) == ("same", False, None)
     assert value_change(low, Interval(math.nan, math.nan, math.nan, 9), 1) is None
+
+
+@pytest.mark.parametrize("prompts", [1, 2])
+def test_a_change_without_an_interval_is_unknown_and_none_at_all_is_the_same(prompts):
+    old = sides(np.zeros(prompts), np.zeros(prompts))
+    new = sides(np.full(prompts, -0.5), np.zeros(prompts))
+    found = gain_change(old, new, rate=False)
+    assert (found.direction, found.value, found.p) == ("unknown", -0.5, None)
+    assert gain_change(new, new, rate=False).direction == "same"
+
+
+def test_one_common_prompt_among_more_is_no_crash():
+    old, new = sides([0.5], [0.1, 0.2, 0.3]), sides([0.1], [0.2, 0.2, 0.1])
+    assert gain_change(old, new, rate=False).direction == "unknown"
+    assert gain_change(old, new, rate=True).direction == "same"

@@ -153,6 +153,26 @@ def test_cases_that_only_one_run_has_are_named(stored, persona):
     assert "cases only in" in comparison_text(found) and len(found.only_before) == 1
 
 
+def test_cases_lost_to_errors_are_named(stored, persona, requirement):
+    undefined = Interval(math.nan, math.nan, math.nan, 24)
+    before = stored(persona(), persona(subject="taste"), requirement(), name="a")
+    error = f"suite/persona/taste.yaml::endorsement::{MODEL}"
+    after = stored(persona(), requirement(measured=undefined), errors=(error,), name="b")
+    found = compare_runs(before, after)
+    assert found.lost == (error, f"suite/projectability.yaml::match::{MODEL}")
+    assert not found.only_before and [p.direction for p in found.pairs] == ["unknown", "same"]
+    text = comparison_text(found)
+    assert "that are lost in" in text and f": 2\n  {error}" in text
+    assert "1 case compared, 1 not comparable, 2 lost; 0 worse" in text
+    assert not compare_runs(after, before).lost
+
+
+def test_a_model_that_could_not_be_measured_loses_what_the_other_has(stored, persona):
+    other = "tiny-utility-narrow"
+    run = stored(persona(), errors=(f"suite/persona/rules.yaml::endorsement::{other}",))
+    assert compare_models(run, MODEL, other).lost == ("persona::rules::endorsement",)
+
+
 def test_two_models_are_compared_by_what_they_share(stored, persona):
     other = "tiny-utility-narrow"
     run = stored(persona(0.5), persona(0.1, other), persona(0.1, other, "less", "taste"))

@@ -15,8 +15,9 @@ from ethogram.analyse.effects import without_noise
 from ethogram.analyse.intervals import Interval, combined, sign_interval
 from ethogram.analyse.projectability import margin_gain, rate_gain
 
-Direction = Literal["worse", "better", "moved", "same"]
-"""`moved`: beyond noise, where nothing is expected; `same`: nothing beyond noise."""
+Direction = Literal["worse", "better", "moved", "same", "unknown"]
+"""`moved`: beyond noise, where nothing is expected; `same`: nothing beyond noise; `unknown`: the
+data define no interval."""
 Shifts = Mapping[str, float]
 
 
@@ -73,6 +74,9 @@ def gain_change(
         return None
     moved = [without_noise(new - old) for old, new in sides]
     evidence = (rate_gain if rate else margin_gain)(moved[0], moved[1])
+    if not any(part.any() for part in moved):
+        # No item changed at all: there is nothing of which limits could be unknown.
+        return Change(0.0, evidence, "same", None, True)
     return Change(evidence.value, evidence, _direction(evidence, wanted), _normal_p(evidence), True)
 
 
@@ -89,6 +93,8 @@ def value_change(before: Interval, after: Interval, wanted: int) -> Change | Non
 
 
 def _direction(evidence: Interval, towards: int | None) -> Direction:
+    if not (math.isfinite(evidence.low) and math.isfinite(evidence.high)):
+        return "unknown"
     if not evidence.excludes_zero():
         return "same"
     if not towards:
