@@ -130,6 +130,22 @@ def test_check_names_problems_between_files(house: Path, say: Say) -> None:
     assert "'maners' (did you mean 'manners'?)" in err
 
 
+def test_check_reads_another_models_file_and_names_those_not_in_use(house: Path, say: Say) -> None:
+    other = house / "suite" / "other.yaml"
+    other.write_text(FILES["models.yaml"].replace("all", "[duty]"), encoding="utf-8")
+    code, out, err = say("check")
+    assert (code, err) == (0, "")
+    assert "not in use: suite/other.yaml, a models file" in out
+    code, out, _ = say("check", "--models", other)
+    assert code == 0 and "not in use" not in out
+    assert ["models", "3", "2"] in [line.split()[:3] for line in out.splitlines()]
+    other.write_text("sources: {tiny: {foldr: x}}", encoding="utf-8")
+    code, _, err = say("check", "--models", other)
+    assert code == 1 and "suite/other.yaml:1:18: unknown key 'foldr'" in err
+    code, _, err = say("check", "--models", "nowhere.yaml")
+    assert code == 2 and "nowhere.yaml does not exist" in err
+
+
 def test_check_outside_of_any_suite_is_a_wrong_use(tmp_path: Path, say: Say) -> None:
     code, _, err = say("check", tmp_path)
     assert code == 2

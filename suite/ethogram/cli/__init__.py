@@ -69,13 +69,15 @@ def check(options: argparse.Namespace) -> int:
     """Name every problem in the suite's files, or say what they hold."""
     if not options.path.exists():
         raise UsageError(f"{options.path} does not exist")
-    suite = suite_around(options.path)
+    suite = suite_around(options.path, options.models)
     problems = suite.check()
     for problem in problems:
         print(problem, file=sys.stderr)
     if problems:
         return 1
     print(summary(suite))
+    for file in suite.spare_models():
+        print(f"not in use: {shown(file)}, a models file; --models and --ethogram-models name one")
     for problem in _shortages(suite):
         print(f"cannot be trained yet: {problem}")
     if options.content:
@@ -331,6 +333,9 @@ def _check_arguments(verbs: Any) -> None:
         default=Path(),
         metavar="PATH",
         help="any file or folder of the suite (default: where you are)",
+    )
+    parser.add_argument(
+        "--models", type=Path, metavar="FILE", help="a models.yaml other than the suite's own"
     )
     parser.add_argument(
         "--content",
