@@ -53,7 +53,7 @@ def wheel(index: Path | None = None, **more: Any) -> Source:
 def test_a_wheel_without_a_network_says_what_to_do(store: Store, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"could not fetch fake-model==1\.0") as caught:
         obtain(wheel(), tmp_path, store)
-    assert "without a network: name a local copy under 'file'" in str(caught.value)
+    assert "Without a network: name a local copy under 'file'" in str(caught.value)
     assert [p for p in store.sources.folder.iterdir() if p.is_dir()] == []
 
 

@@ -151,8 +151,8 @@ def _download(source: Source, scratch: Path) -> Path:
     if done.returncode or not wheels:
         reason = next((ln for ln in done.stderr.splitlines() if "ERROR" in ln), done.stderr.strip())
         raise SourceError(
-            f"pip could not fetch {source.wheel}: {reason or 'no wheel came'}\n"
-            "  without a network: name a local copy under 'file' (with its sha256) and no 'wheel'"
+            f"pip could not fetch {source.wheel}: {reason or 'no wheel came'}.\n"
+            "  Without a network: name a local copy under 'file' (with its sha256) and no 'wheel'"
         )
     return wheels[0]
 
