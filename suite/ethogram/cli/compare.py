@@ -32,7 +32,7 @@ def compare(options: argparse.Namespace) -> int:
         raise UsageError(f"{options.before} and {options.after} share no case")
     if not found.compared and not found.lost:
         raise UsageError(
-            f"none of the {len(found.pairs)} cases that both have can be compared: no common items "
+            f"none of the cases that both have ({len(found.pairs)}) can be compared: no common items "
             "(a report of schema_version 1 holds none), or no interval"
         )
     print(comparison_text(found))

@@ -9,7 +9,7 @@ from typing import Literal
 from ethogram.analyse.gate import decided
 from ethogram.inert import inert
 from ethogram.report.stored import StoredCase, StoredReport
-from ethogram.report.words import bracket
+from ethogram.report.words import all_hold, bracket
 from ethogram.specs.errors import count, did_you_mean, named
 
 Code = Literal[0, 1, 2]
@@ -83,7 +83,7 @@ def decide(report: StoredReport, model: str, gate: Gate) -> Decision:
     )
     if found == "could not decide":
         return _decided(UNKNOWN, report, model, f"Could not decide on {model}: {why}", open_)
-    head = f"Promote {model}: all {len(cases)} requirements hold"
+    head = f"Promote {model}: {all_hold(len(cases))}"
     return _decided(PROMOTE, report, model, head, cases)
 
 
