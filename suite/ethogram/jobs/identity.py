@@ -170,6 +170,8 @@ class Identities:
         assert candidate is not None
         if candidate.adapter:
             folder = self.base / candidate.adapter
+            if not folder.is_dir():
+                raise SourceError(f"{model.id}: its adapter's folder {folder} does not exist")
             absent = [name for name in ADAPTER_FILES if not (folder / name).is_file()]
             if absent:
                 pickled = (folder / "adapter_model.bin").exists()
