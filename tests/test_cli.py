@@ -5,13 +5,15 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from ethogram import __version__
 from ethogram.cli import main
+from ethogram.jobs.identity import ADAPTER_FILES, Identities
+from ethogram.report.provenance import file_digests
 from ethogram.specs.base import read_spec
 from ethogram.specs.persona import Dimension
 from ethogram.specs.scenarios import Theme
@@ -25,6 +27,12 @@ principles: [{{id: first, text: Be good., critique: What is wrong?, revision: Re
 signature:
   manners: {{expect: more, because: for tests}}
 """
+MANNERS = """
+        about: Manners matter.
+        items:
+          - {id: door, topic: a door, affirms: I would hold it., rejects: I would let it fall.}
+          - {id: seat, topic: a seat, affirms: I would offer mine., rejects: I would keep mine.}
+    """
 FILES = {
     "models.yaml": """
         sources: {tiny: {folder: nowhere}}
@@ -33,12 +41,7 @@ FILES = {
     """,
     "constitutions/duty.yaml": CONSTITUTION.format(name="Duty"),
     "constitutions/utility.yaml": CONSTITUTION.format(name="Utility"),
-    "suite/persona/manners.yaml": """
-        about: Manners matter.
-        items:
-          - {id: door, topic: a door, affirms: I would hold it., rejects: I would let it fall.}
-          - {id: seat, topic: a seat, affirms: I would offer mine., rejects: I would keep mine.}
-    """,
+    "suite/persona/manners.yaml": MANNERS,
 }
 
 Say = Callable[..., tuple[int, str, str]]
@@ -125,6 +128,22 @@ def test_check_names_problems_between_files(house: Path, say: Say) -> None:
     assert code == 1
     assert err.startswith("constitutions/duty.yaml:6:")
     assert "'maners' (did you mean 'manners'?)" in err
+
+
+def test_check_reads_another_models_file_and_names_those_not_in_use(house: Path, say: Say) -> None:
+    other = house / "suite" / "other.yaml"
+    other.write_text(FILES["models.yaml"].replace("all", "[duty]"), encoding="utf-8")
+    code, out, err = say("check")
+    assert (code, err) == (0, "")
+    assert "not in use: suite/other.yaml, a models file" in out
+    code, out, _ = say("check", "--models", other)
+    assert code == 0 and "not in use" not in out
+    assert ["models", "3", "2"] in [line.split()[:3] for line in out.splitlines()]
+    other.write_text("sources: {tiny: {foldr: x}}", encoding="utf-8")
+    code, _, err = say("check", "--models", other)
+    assert code == 1 and "suite/other.yaml:1:18: unknown key 'foldr'" in err
+    code, _, err = say("check", "--models", "nowhere.yaml")
+    assert code == 2 and "nowhere.yaml does not exist" in err
 
 
 def test_check_outside_of_any_suite_is_a_wrong_use(tmp_path: Path, say: Say) -> None:
@@ -329,7 +348,7 @@ def test_import_scenarios_names_all_bad_rows_and_writes_nothing(house: Path, say
     assert "neighbours.csv:4:1: row 4: 1 action" in err
     assert not (house / "suite/scenarios").exists()
     code, out, err = say("import-scenarios", file, *COLUMNS, "--skip-bad")
-    assert (code, out) == (0, "suite/scenarios/neighbours.yaml: 1 scenarios of 3 rows\n")
+    assert (code, out) == (0, "suite/scenarios/neighbours.yaml: 1 scenario of 3 rows\n")
     assert "row 3: 'text' is empty" in err and "row 4" in err and "left out: 2 bad rows" in err
 
 
@@ -404,7 +423,7 @@ def test_check_content_names_broken_rules_with_their_lines(house: Path, say: Say
     assert code == 1
     assert ["manners", "-", "50%", "-"] in [line.split() for line in out.splitlines()]
     assert "suite/persona/manners.yaml:1:1: 2 items; 24 are the least [items]" in err
-    assert "constitutions/duty.yaml:1:1: 1 principles; 10 to 16 are allowed [principles]" in err
+    assert "constitutions/duty.yaml:1:1: 1 principle; 10 to 16 are allowed [principles]" in err
     assert "findings under" in err.splitlines()[-1]
 
 
@@ -517,8 +536,16 @@ def test_the_installed_command_runs_and_survives_a_reader_that_leaves(house: Pat
 GATE = "requirements:\n  - {id: match, measure: signature-match, above: 0}\n"
 
 
-def reported(root: Path, verdict: str, shift: float = 0.5, name: str = "latest") -> Path:
-    """A stored run of one requirement and one persona case."""
+def reported(
+    root: Path,
+    verdict: str,
+    shift: float = 0.5,
+    name: str = "latest",
+    *,
+    models_file: str = "models.yaml",
+    models: Sequence[dict[str, str]] = (),
+) -> Path:
+    """A stored run of one requirement and one persona case, of the files as they are."""
     measured = {"value": 0.5, "low": 0.2, "high": 0.8, "n": 24}
     rows = [
         ("suite/projectability.yaml", "match", "projectability", "signature-match", None),
@@ -541,8 +568,10 @@ def reported(root: Path, verdict: str, shift: float = 0.5, name: str = "latest")
     ]
     file = root / "results" / name / "report.json"
     file.parent.mkdir(parents=True, exist_ok=True)
-    body = {"schema_version": 2, "started": "now", "cases": cases, "errors": [], "models": []}
-    file.write_text(json.dumps({**body, "files": {}}), encoding="utf-8")
+    body = {"schema_version": 2, "started": "now", "cases": cases, "errors": [], "models": models}
+    suite = Suite(root, root / "suite", root / models_file)
+    told = {"files": file_digests(suite), "models_file": models_file}
+    file.write_text(json.dumps({**body, **told}), encoding="utf-8")
     return file
 
 
@@ -558,25 +587,120 @@ def test_promote_never_says_yes_to_nothing(house: Path, say: Say) -> None:
     code, _, err = say("promote", "tiny-duty-narrow")
     assert code == 2 and "results/latest/report.json does not exist" in err
     file = reported(house, "holds")
+    code, out, _ = say("promote", "tiny-duty-narrow")
+    assert code == 2 and "suite/projectability.yaml does not exist" in out, "a suite without a gate"
     assert say("promote", "tiny-duty-broad")[0] == 2
     more = GATE + "  - {id: other, measure: discriminant-margin, above: 0}\n"
     (house / "suite" / "projectability.yaml").write_text(more, encoding="utf-8")
     code, out, _ = say("promote", "tiny-duty-narrow")
-    assert code == 2 and "1 never ran (other)" in out
+    assert code == 2 and "1 requirement never run (other)" in out
     (house / "suite" / "projectability.yaml").write_text("requirements: []\n", encoding="utf-8")
     assert say("promote", "tiny-duty-narrow")[0] == 2, "a gate that cannot be read"
     file.write_text("{", encoding="utf-8")
     assert say("promote", "tiny-duty-narrow", "--report", file)[0] == 2
 
 
-def test_a_gate_that_changed_since_the_run_decides_nothing(house: Path, say: Say) -> None:
-    (house / "suite" / "projectability.yaml").write_text(GATE, encoding="utf-8")
+def test_promote_says_yes_only_where_the_suite_requires_something(
+    house: Path, say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, models = house / "suite" / "projectability.yaml", house / "models.yaml"
+    gate.write_text(GATE.replace("above: 0", "above: 0, models: [tiny-utility-narrow]"))
     file = reported(house, "holds")
-    data = json.loads(file.read_text(encoding="utf-8"))
-    data["files"] = {"suite/projectability.yaml": "0" * 64}
-    file.write_text(json.dumps(data), encoding="utf-8")
     code, out, _ = say("promote", "tiny-duty-narrow")
-    assert code == 2 and "the gate changed since the run" in out
+    assert code == 2 and "suite/projectability.yaml requires nothing of it" in out
+    models.write_text(models.read_text().replace("all, ", "[utility], "), encoding="utf-8")
+    code, out, _ = say("promote", "tiny-duty-narrow")
+    assert code == 2 and "models.yaml names no such model" in out
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = say("promote", "tiny-duty-narrow", "--report", file)
+    assert code == 2 and "there is no suite here" in out
+    file = reported(house, "contradicts")
+    assert say("promote", "tiny-duty-narrow", "--report", file)[0] == 1, "known all the same"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "suite/projectability.yaml",
+        "suite/persona/manners.yaml",
+        "suite/persona/new.yaml",
+        "suite/safety/new.yaml",
+        "suite/pressure/new.yaml",
+        "suite/calibration/answers.jsonl",
+        "suite/calibration/rubric.yaml",
+        "constitutions/duty.yaml",
+        "constitutions/utility.yaml",
+        "constitutions/transcripts/replay.jsonl",
+        "models.yaml",
+    ],
+)
+def test_what_changed_since_the_run_decides_nothing(house: Path, say: Say, name: str) -> None:
+    (house / "suite" / "projectability.yaml").write_text(GATE, encoding="utf-8")
+    reported(house, "holds")
+    assert say("promote", "tiny-duty-narrow")[0] == 0
+    file = house / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(f"{file.read_text() if file.exists() else ''}# new\n", encoding="utf-8")
+    code, out, err = say("promote", "tiny-duty-narrow")
+    broken = f"Could not decide on tiny-duty-narrow: {name}:1:1: the file is empty"
+    assert code == 2 and (f"changed since the run: {name}" in out or broken in err)
+
+
+def test_changed_files_are_named_up_to_three(house: Path, say: Say) -> None:
+    (house / "suite" / "projectability.yaml").write_text(GATE, encoding="utf-8")
+    gone = house / "suite" / "persona" / "gone.yaml"
+    gone.write_text(MANNERS, encoding="utf-8")
+    reported(house, "holds")
+    gone.unlink()
+    for name in ("a", "b", "c"):
+        (house / "suite" / "persona" / f"{name}.yaml").write_text(MANNERS, encoding="utf-8")
+    code, out, _ = say("promote", "tiny-duty-narrow")
+    files = [f"suite/persona/{name}.yaml" for name in ("a", "b", "c")]
+    assert code == 2 and f"changed since the run: {', '.join(files)} and 1 more" in out
+
+
+def test_promote_reads_the_models_file_of_the_run(house: Path, say: Say, tmp_path: Path) -> None:
+    (house / "suite" / "projectability.yaml").write_text(GATE, encoding="utf-8")
+    usual = house / "models.yaml"
+    mine = house / "mine.yaml"
+    mine.write_text(usual.read_text(encoding="utf-8"), encoding="utf-8")
+    usual.write_text(mine.read_text().replace("all, ", "[utility], "), encoding="utf-8")
+    reported(house, "holds", models_file="mine.yaml")
+    assert say("promote", "tiny-duty-narrow")[0] == 0
+    usual.write_text("another one, not in use", encoding="utf-8")
+    (house / "suite" / "spare.yaml").write_text("sources: {}", encoding="utf-8")
+    assert say("promote", "tiny-duty-narrow")[0] == 0
+    code, out, _ = say("promote", "tiny-duty-narrow", "--models", usual)
+    assert code == 2, "not what the run read"
+    elsewhere = mine.rename(tmp_path / "mine.yaml")
+    code, out, _ = say("promote", "tiny-duty-narrow")
+    assert code == 2 and "mine.yaml, which names the models, does not exist; name" in out
+    assert say("promote", "tiny-duty-narrow", "--models", elsewhere)[0] == 0
+    elsewhere.write_text(f"{elsewhere.read_text()}# new\n", encoding="utf-8")
+    code, out, _ = say("promote", "tiny-duty-narrow", "--models", elsewhere)
+    assert code == 2 and "changed since the run: mine.yaml" in out
+
+
+def test_a_model_that_is_another_now_is_not_promoted(
+    house: Path, say: Say, tmp_path: Path, tiny_folder: Path
+) -> None:
+    (house / "suite" / "projectability.yaml").write_text(GATE, encoding="utf-8")
+    (house / "models.yaml").write_text(
+        f"sources: {{tiny: {{folder: '{tiny_folder}'}}}}\n"
+        "candidates: {tiny-duty-narrow: {adapter: adapter, source: tiny, constitution: duty}}\n",
+        encoding="utf-8",
+    )
+    (house / "adapter").mkdir()
+    for name in ADAPTER_FILES:
+        (house / "adapter" / name).write_text("first", encoding="utf-8")
+    suite = Suite.around(house)
+    assert suite is not None
+    digest = Identities(suite, Store(tmp_path)).digest(suite.catalogue["tiny-duty-narrow"])
+    reported(house, "holds", models=[{"model": "tiny-duty-narrow", "digest": str(digest)}])
+    assert say("promote", "tiny-duty-narrow", "--cache", tmp_path)[0] == 0
+    (house / "adapter" / ADAPTER_FILES[0]).write_text("second", encoding="utf-8")
+    code, out, _ = say("promote", "tiny-duty-narrow", "--cache", tmp_path)
+    assert code == 2 and "changed since the run: the model tiny-duty-narrow" in out
 
 
 def test_compare_shows_regressions_and_fails_on_them(house: Path, say: Say) -> None:
@@ -590,6 +714,28 @@ def test_compare_shows_regressions_and_fails_on_them(house: Path, say: Say) -> N
     assert code == 2 and "did you mean 'tiny-duty-narrow'" in err
 
 
+def test_compare_fails_on_what_was_lost_unless_something_is_worse(house: Path, say: Say) -> None:
+    old, new = reported(house, "holds", 0.5, "old"), reported(house, "holds", 0.5, "new")
+    whole = json.loads(new.read_text(encoding="utf-8"))
+    gate, persona = whole["cases"]
+    lost = {**whole, "cases": [persona], "errors": [gate["case"]]}
+    new.write_text(json.dumps(lost), encoding="utf-8")
+    code, out, _ = say("compare", old, new)
+    assert code == 2 and f"that are lost in results/new: 1\n  {gate['case']}" in out.replace(
+        "/report.json", ""
+    )
+    worse = {**persona, "moved": {**persona["moved"], "shifts": [0.1] * 12}}
+    new.write_text(json.dumps({**lost, "cases": [worse]}), encoding="utf-8")
+    assert say("compare", old, new)[0] == 1
+    all_lost = {**lost, "cases": [], "errors": [gate["case"], persona["case"]]}
+    new.write_text(json.dumps(all_lost), encoding="utf-8")
+    code, out, _ = say("compare", old, new)
+    assert code == 2 and "0 cases compared, 2 lost" in out
+    gone = {**whole, "cases": [persona]}
+    new.write_text(json.dumps(gone), encoding="utf-8")
+    assert say("compare", old, new)[0] == 0, "a run of fewer cases lost none of them"
+
+
 def test_a_comparison_of_nothing_is_no_clean_bill(house: Path, say: Say) -> None:
     old, new = reported(house, "holds", 0.5, "old"), reported(house, "holds", 0.5, "new")
     for file in (old, new):
@@ -597,7 +743,7 @@ def test_a_comparison_of_nothing_is_no_clean_bill(house: Path, say: Say) -> None
         data["cases"] = [{**data["cases"][1], "moved": None}]
         file.write_text(json.dumps(data), encoding="utf-8")
     code, _, err = say("compare", old, new)
-    assert code == 2 and "none of the 1 cases that both have can be compared" in err
+    assert code == 2 and "none of the cases that both have (1) can be compared" in err
 
 
 def test_a_baseline_is_accepted_by_command_alone(house: Path, say: Say) -> None:

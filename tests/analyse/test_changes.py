@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ethogram.analyse.changes import gain_change, item_change, value_change
 from ethogram.analyse.intervals import Interval
@@ -28,6 +30,31 @@ def test_where_no_effect_is_expected_away_from_none_is_worse():
     assert item_change(named(-small), named(-large), 0).direction == "worse"
     assert item_change(named(large), named(small), 0).direction == "better"
     assert item_change(named(-large), named(-small), 0).direction == "better"
+
+
+def test_an_effect_that_shrinks_past_none_is_not_worse():
+    before = np.full(24, 0.5)
+    after = np.array([0.1] * 11 + [-0.1] * 13)
+    found = item_change(named(before), named(after), 0)
+    assert found.evidence.high < 0 and found.direction == "better"
+    assert item_change(named(after), named(before), 0).direction == "worse"
+    assert item_change(named(before), named(-before), 0).direction == "moved", "as great as before"
+
+
+SHIFT = st.floats(-2, 2).map(lambda x: round(x, 2))
+
+
+@given(st.lists(st.tuples(SHIFT, SHIFT), min_size=1, max_size=30))
+def test_where_none_is_expected_worse_is_a_greater_effect_and_better_a_smaller_one(pairs):
+    old, new = (named(side) for side in zip(*pairs, strict=True))
+    there = item_change(old, new, 0)
+    before, after = (abs(np.sign(list(side.values())).sum()) for side in (old, new))
+    assert there.direction != "worse" or after >= before
+    assert there.direction != "better" or after <= before
+    back = {"worse": "better", "better": "worse", "moved": "moved", "same": "same"}
+    assert item_change(new, old, 0).direction == back[there.direction]
+    mirrored = ({name: -x for name, x in side.items()} for side in (old, new))
+    assert item_change(*mirrored, 0).direction == there.direction
 
 
 def test_what_batching_does_is_no_change():
@@ -84,3 +111,18 @@ def test_intervals_alone_decide_only_where_they_lie_apart():
     near = value_change(Interval(0.15, 0.0, 0.3, 9), low, 1)
     assert (near.direction, near.paired, near.p) == ("same", False, None)
     assert value_change(low, Interval(math.nan, math.nan, math.nan, 9), 1) is None
+
+
+@pytest.mark.parametrize("prompts", [1, 2])
+def test_a_change_without_an_interval_is_unknown_and_none_at_all_is_the_same(prompts):
+    old = sides(np.zeros(prompts), np.zeros(prompts))
+    new = sides(np.full(prompts, -0.5), np.zeros(prompts))
+    found = gain_change(old, new, rate=False)
+    assert (found.direction, found.value, found.p) == ("unknown", -0.5, None)
+    assert gain_change(new, new, rate=False).direction == "same"
+
+
+def test_one_common_prompt_among_more_is_no_crash():
+    old, new = sides([0.5], [0.1, 0.2, 0.3]), sides([0.1], [0.2, 0.2, 0.1])
+    assert gain_change(old, new, rate=False).direction == "unknown"
+    assert gain_change(old, new, rate=True).direction == "same"

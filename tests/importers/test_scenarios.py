@@ -265,7 +265,7 @@ def test_a_layout_comes_from_a_file_and_the_command_line_wins(tmp_path: Path) ->
         ),
         ("text: t\noptions: [a]\n", "map.yaml:2:10: 'options' needs at least 2 entries"),
         ("text: t\noptions: [a, a]\n", "the column 'a' stands twice"),
-        ("text: t\noptions: [a, b]\ntags: [x]\n", "1 columns under 'tags' and 2 options"),
+        ("text: t\noptions: [a, b]\ntags: [x]\n", "1 column under 'tags' and 2 options"),
         ("[]\n", "map.yaml:1:1: the file must hold keys and values"),
     ],
 )

@@ -196,7 +196,7 @@ def test_four_bits_without_a_gpu_are_an_error_before_anything_is_fetched(
     models = small_suite / "models.yaml"
     models.write_text(models.read_text().replace("batch: 4", "batch: 4, quantize: 4bit"))
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    monkeypatch.setattr("ethogram.jobs.finetune.obtain", None)
+    monkeypatch.setattr("ethogram.jobs.identity.obtain", None)
     with pytest.raises(FinetuneError, match="leave 'quantize' out"):
         train(small_suite, store)
     assert visible(store) == []

@@ -12,6 +12,8 @@ import pytest
 from ethogram.jobs import NotMeasured, Progress, Run
 from ethogram.jobs.run import first_line
 from ethogram.plan import Query, ask
+from ethogram.source.obtain import SourceError
+from ethogram.specs.models import Source
 from ethogram.specs.suite import Suite
 from ethogram.store import Store
 from ethogram.train.errors import FinetuneError
@@ -120,3 +122,23 @@ def test_an_interrupt_is_not_a_failure_of_the_model(
 def test_first_line_is_kind_and_message() -> None:
     assert first_line(ValueError("one\ntwo")) == "ValueError: one"
     assert first_line(ValueError()) == "ValueError: "
+
+
+def test_a_source_that_cannot_be_had_is_tried_and_told_once(
+    small_suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def unreachable(source: Source, *rest: object) -> Path:
+        tried.append(str(source.folder))
+        raise SourceError("pip could not fetch it: no network")
+
+    monkeypatch.setattr("ethogram.jobs.identity.obtain", unreachable)
+    some = run(small_suite, tmp_path / "cache")
+    some.prepare(dict.fromkeys(("tiny", "tiny-plain-refusal-broad", "tiny-duty-broad"), QUERIES))
+    assert len(some.failures) == 3 and len(tried) == 1
+    assert some.progress.lines == [
+        "tiny could not be measured: SourceError: pip could not fetch it: no network",
+        "tiny-plain-refusal-broad could not be measured, for the same reason as tiny",
+        "tiny-duty-broad could not be measured, for the same reason as tiny",
+    ]

@@ -116,7 +116,8 @@ def test_a_teacher_that_does_not_answer_is_named_before_anything_is_trained(
     assert list(some.failures) == wrong and len(chat.asked) == 1
     expected = "TeachError: the teacher 'server': AuthenticationError (HTTP 401)"
     assert some.progress.lines[:2] == [
-        f"{name} could not be measured: {expected}" for name in wrong
+        f"{wrong[0]} could not be measured: {expected}",
+        f"{wrong[1]} could not be measured, for the same reason as {wrong[0]}",
     ]
     assert some.value("tiny-utility-broad", QUERIES[0])
 

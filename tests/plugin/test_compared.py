@@ -43,3 +43,11 @@ def test_a_baseline_that_cannot_be_read_is_said_and_changes_no_verdict(house):
     result.stdout.fnmatch_lines(
         ["*the baseline could not be compared with: *wrong.json: not JSON*"]
     )
+
+
+def test_cases_that_the_baseline_has_and_this_run_could_not_measure_are_named(house, monkeypatch):
+    house.run("suite/persona")
+    assert main(["baseline", "accept"]) == 0
+    house.rewrite("models.yaml", "samples: 8", "samples: 800")
+    result = house.run("suite/persona", "-k", "endorsement")
+    result.stdout.fnmatch_lines(["*0 cases compared, 4 lost", "cases of * that are lost in *: 4"])

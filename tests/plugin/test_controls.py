@@ -18,7 +18,7 @@ def test_planted_models_meet_the_gate_after_the_cases_and_their_table_is_in_the_
     assert "controls failed" in text and result.ret == pytest.ExitCode.TESTS_FAILED
     (study,) = house.report()["studies"]
     assert study["title"] == "controls" and study["changed"] == []
-    assert "before 1 gates" in study["found"]
+    assert "before 1 gate " in study["found"]
     assert {row[0] for row in study["rows"]} >= {"faithful", "refuses-everything", "first-option"}
     written = json.loads((house.root / "results" / "controls" / "controls.json").read_text())
     assert {row["model"] for row in written["controls"]} == {"tiny-duty-narrow"}

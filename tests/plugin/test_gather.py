@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from ethogram.analyse.effects import effect_of
 from ethogram.analyse.outcomes import Outcome
-from ethogram.plugin.gather import _undefined_to_nan
+from ethogram.plugin.gather import _undefined_to_nan, by_cause
 
 NASTY = r'"I\n::error::would\r  ##[error]x <script>alert(1)</script> \u202e \x9b2J it"'
 BEYOND_XML = r'"I \0 \e[31m would"'
@@ -169,3 +169,12 @@ def test_an_outcome_crosses_processes_unchanged(outcome, moved, alike):
     assert repr(back) == repr(sent)
     assert back.gap is None and back.needs is None
     assert math.isnan(back.measured.low) == math.isnan(sent.measured.low)
+
+
+def test_models_that_one_thing_stopped_are_named_with_it_once():
+    problems = [f"m{n}: no network" for n in range(5)]
+    assert by_cause([*problems, "a: other: why", "2 selected cases never ran"]) == (
+        "2 selected cases never ran",
+        "a: other: why",
+        "m0, m1, m2 and 2 more: no network",
+    )

@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 
@@ -40,6 +42,14 @@ def test_another_models_file_brings_its_own_models(house):
     (house.root / "few.yaml").write_text(text)
     ids = house.ids("suite/persona", "--ethogram-models=few.yaml")
     assert {name.rpartition("::")[2] for name in ids} == {"tiny-duty-broad", "tiny-duty-narrow"}
+
+
+def test_the_report_names_the_models_file_of_the_run(house):
+    shutil.copy(house.root / "models.yaml", house.root / "suite" / "few.yaml")
+    house.run("suite/scenarios", "--ethogram-models=suite/few.yaml")
+    report = house.report()
+    assert report["models_file"] == "suite/few.yaml"
+    assert report["models_file"] in report["files"] and "models.yaml" not in report["files"]
 
 
 def test_the_cache_may_be_named_by_the_environment(house, monkeypatch):

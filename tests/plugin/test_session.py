@@ -308,3 +308,8 @@ def test_suites_in_different_folders_share_what_is_stored(house, monkeypatch):
     shutil.copytree(house.root, other)
     monkeypatch.chdir(other)
     assert work(house.run("suite")) == []
+
+
+def test_a_models_file_that_is_not_in_use_stops_no_run(house):
+    (house.root / "suite" / "other.yaml").write_text("sources: {tiny: {foldr: x}}\n")
+    assert sum(house.run("suite/scenarios").parseoutcomes().values()) == 4

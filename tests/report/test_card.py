@@ -57,8 +57,10 @@ def test_what_a_hub_reads_back_belongs_to_its_own_dimension(card, example, tmp_p
 
 def test_a_taught_model_names_no_recorded_transcripts(example):
     row = next(m for m in example["models"] if m["model"] == NARROW)
-    row["training"] = {**row["training"], "teaching": {"id": "own"}}
+    taught = {"id": "own", "seed": None, "examples": True}
+    row["training"] = {**row["training"], "teaching": taught}
     text = model_card(example, NARROW).text.replace("&#95;", "_")
+    assert "teaching examples | true" in text and "None" not in text
     assert "SHA-256 of constitutions/deontology.yaml" in text
     assert "transcripts/deontology.jsonl" not in text
 

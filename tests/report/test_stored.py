@@ -10,7 +10,7 @@ from ethogram.analyse.intervals import Interval
 from ethogram.analyse.outcomes import Moved
 from ethogram.report.baseline import accept, read_baseline, stale_cases
 from ethogram.report.comparison import compare_models, compare_runs, comparison_text
-from ethogram.report.decision import decide
+from ethogram.report.decision import Gate, decide
 from ethogram.report.document import write
 from ethogram.report.stored import ReportError, read_data, read_report
 
@@ -65,7 +65,7 @@ def stored(report, tmp_path):
 
 def test_a_model_is_promoted_only_where_every_requirement_holds(stored, requirement):
     run = stored(requirement(), requirement("safe"))
-    found = decide(run, MODEL, ["match", "safe"])
+    found = decide(run, MODEL, Gate(["match", "safe"]))
     assert found.code == 0
     assert found.reason.startswith(
         f"Promote {MODEL}: all 2 requirements hold: match (at least +0.3"
@@ -80,40 +80,45 @@ def test_one_that_does_not_hold_keeps_it_back_whatever_else_is_unknown(stored, r
         requirement("calm", "undecided"),
         errors=(f"suite/projectability.yaml::spread::{MODEL}",),
     )
-    found = decide(run, MODEL, ["match", "safe", "calm", "spread", "never"])
-    assert found.code == 1 and "1 of 3 requirements measured do not hold" in found.reason
+    found = decide(run, MODEL, Gate(["match", "safe", "calm", "spread", "never"]))
+    assert found.code == 1 and "1 of 3 requirements measured does not hold" in found.reason
 
 
 @pytest.mark.parametrize(
-    ("cases", "errors", "required", "stale", "said"),
+    ("cases", "errors", "gate", "said"),
     [
-        ([], (), None, (), "holds no requirement case"),
-        ([("match", "undecided")], (), None, (), "1 are undecided"),
-        ([("match", "holds")], ("safe",), None, (), "1 were not measured (safe)"),
-        ([], ("safe",), None, (), "1 were not measured (safe)"),
-        ([("match", "holds")], (), ["match", "safe"], (), "1 never ran (safe)"),
-        ([("match", "holds")], (), ["match"], ("suite/projectability.yaml",), "changed since"),
-        ([("match", "unjudged")], (), None, (), "1 are unjudged"),
+        ([], (), Gate(["match"]), "holds no requirement case"),
+        ([("match", "undecided")], (), Gate(["match"]), "1 requirement undecided (match)"),
+        ([("match", "holds")], ("safe",), Gate(["match"]), "1 requirement not measured (safe)"),
+        ([], ("safe", "calm"), Gate(["match"]), "2 requirements not measured (calm, safe)"),
+        ([("match", "holds")], (), Gate(["match", "safe"]), "1 requirement never run (safe)"),
+        ([("match", "holds")], (), Gate(["match"], ["suite/x.yaml"]), "changed since the run: su"),
+        ([("match", "unjudged")], (), Gate(["match"]), "1 requirement unjudged (match)"),
+        ([("match", "holds")], (), Gate(), "the suite requires nothing of it"),
+        ([("match", "holds")], (), Gate(problem="there is no suite here"), "no suite here"),
+        ([], (), Gate(problem="there is no suite here"), "no suite here"),
     ],
 )
-def test_what_is_not_known_never_promotes(
-    stored, requirement, cases, errors, required, stale, said
-):
+def test_what_is_not_known_never_promotes(stored, requirement, cases, errors, gate, said):
     run = stored(
         *(requirement(*case) for case in cases),
         requirement("match", "holds", "tiny-utility-broad"),
         errors=tuple(f"suite/projectability.yaml::{name}::{MODEL}" for name in errors),
     )
-    found = decide(run, MODEL, required, stale)
+    found = decide(run, MODEL, gate)
     assert found.code == 2 and said in found.reason and found.reason.startswith("Could not decide")
 
 
-def test_persona_cases_alone_promote_nobody_and_a_near_name_is_told(stored, persona, requirement):
+def test_a_requirement_broken_is_told_without_a_suite_too(stored, requirement):
+    found = decide(stored(requirement(verdict="contradicts")), MODEL, Gate(problem="no suite"))
+    assert found.code == 1 and "1 of 1 requirement measured does not hold" in found.reason
+
+
+def test_persona_cases_alone_promote_nobody_and_the_way_out_is_told(stored, persona, requirement):
     run = stored(persona(), requirement(model="tiny-utility-broad"))
-    assert decide(run, MODEL).code == 2
-    assert f"did you mean '{MODEL}'" in decide(run, "tiny-dutty-narrow").reason
-    measures = "`pytest suite -m projectability -k tiny-duty-broad` measures them"
-    assert measures in decide(run, "tiny-duty-broad", ["match"]).reason
+    found = decide(run, MODEL, Gate(["match"]))
+    measures = f"`pytest suite -m projectability -k {MODEL}` measures them"
+    assert found.code == 2 and measures in found.reason
 
 
 # -- compare --------------------------------------------------------------------------------------
@@ -146,6 +151,26 @@ def test_cases_that_only_one_run_has_are_named(stored, persona):
     found = compare_runs(stored(persona(), name="a"), stored(persona(subject="taste"), name="b"))
     assert not found.pairs
     assert "cases only in" in comparison_text(found) and len(found.only_before) == 1
+
+
+def test_cases_lost_to_errors_are_named(stored, persona, requirement):
+    undefined = Interval(math.nan, math.nan, math.nan, 24)
+    before = stored(persona(), persona(subject="taste"), requirement(), name="a")
+    error = f"suite/persona/taste.yaml::endorsement::{MODEL}"
+    after = stored(persona(), requirement(measured=undefined), errors=(error,), name="b")
+    found = compare_runs(before, after)
+    assert found.lost == (error, f"suite/projectability.yaml::match::{MODEL}")
+    assert not found.only_before and [p.direction for p in found.pairs] == ["unknown", "same"]
+    text = comparison_text(found)
+    assert "that are lost in" in text and f": 2\n  {error}" in text
+    assert "1 case compared, 1 not comparable, 2 lost; 0 worse" in text
+    assert not compare_runs(after, before).lost
+
+
+def test_a_model_that_could_not_be_measured_loses_what_the_other_has(stored, persona):
+    other = "tiny-utility-narrow"
+    run = stored(persona(), errors=(f"suite/persona/rules.yaml::endorsement::{other}",))
+    assert compare_models(run, MODEL, other).lost == ("persona::rules::endorsement",)
 
 
 def test_two_models_are_compared_by_what_they_share(stored, persona):

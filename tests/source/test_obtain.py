@@ -53,7 +53,7 @@ def wheel(index: Path | None = None, **more: Any) -> Source:
 def test_a_wheel_without_a_network_says_what_to_do(store: Store, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"could not fetch fake-model==1\.0") as caught:
         obtain(wheel(), tmp_path, store)
-    assert "without a network: name a local copy under 'file'" in str(caught.value)
+    assert "Without a network: name a local copy under 'file'" in str(caught.value)
     assert [p for p in store.sources.folder.iterdir() if p.is_dir()] == []
 
 
@@ -204,3 +204,18 @@ def test_remote_code_is_off_unless_said() -> None:
     assert Source(folder="x").trust_remote_code is False
     with pytest.raises(ValidationError):
         Source(folder="x", hub="y/z")
+
+
+def test_a_hub_model_is_fetched_for_its_identity_only_where_that_is_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def snapshot(name: str, *, local_files_only: bool, **rest: Any) -> str:
+        asked.append(local_files_only)
+        return str(tmp_path / "commit")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
+    source = Source(hub="somebody/model")
+    assert identity(source, tmp_path) == identity(source, tmp_path, fetch=False)
+    assert asked == [False, True]

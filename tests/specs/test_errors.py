@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ethogram.specs.errors import Place, Problem, SpecError, did_you_mean, shown
+from ethogram.specs.errors import Place, Problem, SpecError, count, did_you_mean, named, shown
 
 
 def test_a_problem_reads_as_file_line_column_and_message() -> None:
@@ -61,3 +61,18 @@ def test_a_word_like_none_of_them_gets_a_short_list_and_never_a_long_one() -> No
 @given(st.text(min_size=1), st.lists(st.text(max_size=8), max_size=5))
 def test_a_known_word_is_always_its_own_suggestion(word: str, others: list[str]) -> None:
     assert did_you_mean(word, [word, *others]) == f" (did you mean {word!r}?)"
+
+
+def test_what_is_counted_is_one_or_many() -> None:
+    assert [count(n, "item") for n in (0, 1, 2, 1200)] == [
+        "0 items",
+        "1 item",
+        "2 items",
+        "1,200 items",
+    ]
+    assert count(1, "query", "queries") == "1 query" and count(3, "query", "queries") == "3 queries"
+
+
+def test_a_long_list_of_names_is_cut_and_counted() -> None:
+    assert named(["a", "b"], 3) == "a, b"
+    assert named(["a", "b", "c", "d", "e"], 3) == "a, b, c and 2 more"

@@ -132,6 +132,11 @@ def test_a_file_needs_a_source(here: Path) -> None:
         ("all,", "all, scopes: [brod],", "7:49: entry 1 of 'scopes' cannot be 'brod' (did you"),
         ("all,", "all, seeds: [],", "7:47: 'seeds' needs at least 1 entry, and has 0"),
         ("all,", "all, seeds: 1,", "7:47: 'seeds' must be a list, not 1"),
+        (
+            "all,",
+            "all, seeds: [4294967296],",
+            "7:48: entry 1 of 'seeds' must be below 4294967296, not 4294967296",
+        ),
         ("all,", "all, seeds: [-1],", "7:48: entry 1 of 'seeds' must be at least 0, not -1"),
         ("all,", "all, seeds: [one],", "7:48: entry 1 of 'seeds' must be a whole number, not"),
         (

@@ -279,9 +279,9 @@ def test_a_models_file_may_lie_beside_the_folders_of_the_suite(house: Path) -> N
     mine = house / "suite" / "mine.yaml"
     shutil.copy(house / "models.yaml", mine)
 
-    assert [p.place.file for p in around(house).check()] == [mine], "as it is not the one in use"
+    assert around(house).check() == [] and around(house).spare_models() == [mine]
     found = Suite.around(house, mine)
-    assert found is not None and found.check() == []
+    assert found is not None and found.check() == [] and found.spare_models() == []
 
 
 def test_a_folder_of_other_things_is_left_alone(house: Path) -> None:
@@ -322,6 +322,42 @@ def test_unknown_names_between_files_are_each_reported(house: Path) -> None:
         "suite/scenarios/promises.yaml:7:57: no constitution is called 'utilty' "
         "(did you mean 'utility'?)",
     ]
+
+
+def test_a_broken_file_hides_no_problem_between_the_others(house: Path) -> None:
+    edit(house / "suite" / "persona" / "rules.yaml", "items:", "signature: {dutty: less}\nitems:")
+    (house / "suite" / "persona" / "late.yaml").write_text("about: x\nitms: []\n")
+    edit(house / "constitutions" / "utility.yaml", "about:", "abuot:")
+    edit(house / "constitutions" / "duty.yaml", "  rules:", "  ruls:")
+    edit(house / "suite" / "projectability.yaml", "at_least: 0.3", "at_least: 0, models: [tiny-d]")
+    found = said(house)
+
+    assert [line.split(" ")[0] for line in found if "late.yaml" in line or "utility" in line] == [
+        "suite/persona/late.yaml:2:1:",
+        "constitutions/utility.yaml:2:1:",
+    ]
+    assert sorted(line.split(" ")[0] for line in found[2:]) == [
+        "constitutions/duty.yaml:7:3:",
+        "suite/persona/rules.yaml:2:13:",
+        "suite/projectability.yaml:2:5:",
+    ], "the broken ones are known by their names: nothing else is dangling"
+
+
+def test_a_broken_case_file_hides_no_dangling_name_from_a_run(house: Path) -> None:
+    (house / "suite" / "persona" / "late.yaml").write_text("about: x\nitms: []\n")
+    assert around(house).shared_problems() == [], "it stops its own cases"
+    edit(house / "constitutions" / "duty.yaml", "  rules:", "  ruls:")
+    (found,) = around(house).shared_problems()
+    assert "no dimension is called 'ruls'" in found.message
+
+
+def test_a_broken_models_file_hides_no_problem_between_the_others(house: Path) -> None:
+    (house / "models.yaml").write_text("sorces: {}\n")
+    edit(house / "constitutions" / "duty.yaml", "  rules:", "  ruls:")
+    found = said(house)
+
+    assert any("no dimension is called 'ruls'" in line for line in found)
+    assert all(line.startswith(("models.yaml:1:1:", "constitutions/duty.yaml")) for line in found)
 
 
 def test_a_transcript_that_stands_twice_is_named(house: Path) -> None:

@@ -15,8 +15,9 @@ from ethogram.analyse.effects import without_noise
 from ethogram.analyse.intervals import Interval, combined, sign_interval
 from ethogram.analyse.projectability import margin_gain, rate_gain
 
-Direction = Literal["worse", "better", "moved", "same"]
-"""`moved`: beyond noise, where nothing is expected; `same`: nothing beyond noise."""
+Direction = Literal["worse", "better", "moved", "same", "unknown"]
+"""`moved`: beyond noise, where nothing is expected; `same`: nothing beyond noise; `unknown`: the
+data define no interval."""
 Shifts = Mapping[str, float]
 
 
@@ -39,8 +40,8 @@ class Change:
 def item_change(before: Shifts, after: Shifts, expected: int | None) -> Change | None:
     """Of a dimension or a scenario; `expected`: sign +1, -1, 0, None. None without common items.
 
-    The paired sign test on the differences. Where no effect is expected (0), away from none is
-    worse.
+    The paired sign test on the differences. Where no effect is expected (0), a greater effect is
+    worse, whichever way it points.
     """
     old, new = _common(before, after)
     if not len(old):
@@ -50,10 +51,10 @@ def item_change(before: Shifts, after: Shifts, expected: int | None) -> Change |
     up, down = int(np.sum(moved > 0)), int(np.sum(moved < 0))
     p = float(stats.binomtest(up, up + down).pvalue) if up + down else 1.0
     value = float(np.sign(new).mean() - np.sign(old).mean())
-    towards = expected
-    if expected == 0:
-        towards = -int(np.sign(np.sign(new).sum() or np.sign(old).sum()))
-    return Change(value, evidence, _direction(evidence, towards), p, True)
+    direction = _direction(evidence, expected)
+    if expected == 0 and direction == "moved":
+        direction = _from_none(old, new)
+    return Change(value, evidence, direction, p, True)
 
 
 def gain_change(
@@ -73,6 +74,9 @@ def gain_change(
         return None
     moved = [without_noise(new - old) for old, new in sides]
     evidence = (rate_gain if rate else margin_gain)(moved[0], moved[1])
+    if not any(part.any() for part in moved):
+        # No item changed at all: there is nothing of which limits could be unknown.
+        return Change(0.0, evidence, "same", None, True)
     return Change(evidence.value, evidence, _direction(evidence, wanted), _normal_p(evidence), True)
 
 
@@ -89,11 +93,21 @@ def value_change(before: Interval, after: Interval, wanted: int) -> Change | Non
 
 
 def _direction(evidence: Interval, towards: int | None) -> Direction:
+    if not (math.isfinite(evidence.low) and math.isfinite(evidence.high)):
+        return "unknown"
     if not evidence.excludes_zero():
         return "same"
     if not towards:
         return "moved"
     return "better" if (evidence.low > 0) == (towards > 0) else "worse"
+
+
+def _from_none(old: NDArray[np.float64], new: NDArray[np.float64]) -> Direction:
+    """Whether the shifts lie farther from none than before: by their sign effect, then their mean."""
+    before, after = ((abs(np.sign(s).sum()), abs(s.mean())) for s in (old, new))
+    if before == after:
+        return "moved"
+    return "worse" if after > before else "better"
 
 
 def _common(before: Shifts, after: Shifts) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

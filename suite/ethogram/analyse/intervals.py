@@ -104,7 +104,10 @@ def mean_interval(values: ArrayLike, clusters: Sequence[object] | None = None) -
 
 
 def difference_interval(left: ArrayLike, right: ArrayLike) -> Interval:
-    """mean(left) - mean(right) of two independent samples, BCa bootstrap."""
+    """mean(left) - mean(right) of two independent samples, BCa bootstrap.
+
+    The limits are NaN where a sample has one value, or neither varies.
+    """
     a, b = finite(left), finite(right)
     value = float(a.mean() - b.mean())
 
@@ -112,7 +115,7 @@ def difference_interval(left: ArrayLike, right: ArrayLike) -> Interval:
         found: NDArray[np.float64] = np.mean(x, axis=axis) - np.mean(y, axis=axis)
         return found
 
-    if np.ptp(a) == 0 and np.ptp(b) == 0:
+    if min(len(a), len(b)) < 2 or (np.ptp(a) == 0 and np.ptp(b) == 0):
         return Interval(value, math.nan, math.nan, len(a) + len(b))
     return _bca((a, b), statistic, value, len(a) + len(b))
 

@@ -26,7 +26,7 @@ from ethogram.cli.files import UsageError, suite_around, write
 from ethogram.importers import Imported, persona_jsonl
 from ethogram.source.obtain import SourceError
 from ethogram.specs.constitution import Direction
-from ethogram.specs.errors import Problem, SpecError, did_you_mean, shown
+from ethogram.specs.errors import Problem, SpecError, count, did_you_mean, shown
 from ethogram.specs.suite import Suite
 from ethogram.store import Store, StoreError, clear, default_root, usage
 from ethogram.store.inventory import KINDS
@@ -69,13 +69,15 @@ def check(options: argparse.Namespace) -> int:
     """Name every problem in the suite's files, or say what they hold."""
     if not options.path.exists():
         raise UsageError(f"{options.path} does not exist")
-    suite = suite_around(options.path)
+    suite = suite_around(options.path, options.models)
     problems = suite.check()
     for problem in problems:
         print(problem, file=sys.stderr)
     if problems:
         return 1
     print(summary(suite))
+    for file in suite.spare_models():
+        print(f"not in use: {shown(file)}, a models file; --models and --ethogram-models name one")
     for problem in _shortages(suite):
         print(f"cannot be trained yet: {problem}")
     if options.content:
@@ -100,19 +102,18 @@ def summary(suite: Suite) -> str:
     prompts = sum(len(c.evaluate) + len(c.harmless) for c in suite.categories.values())
     recorded = [name for name in suite.constitutions if suite.recorded(name).exists()]
     models = list(suite.catalogue)
+    lines = sum(len(suite.transcripts(name)) for name in recorded)
     rows = (
-        ("dimensions", len(dimensions), sum(len(d.items) for d in dimensions), "items"),
-        ("themes", len(themes), sum(len(theme.scenarios) for theme in themes), "scenarios"),
-        ("hazard categories", len(suite.categories), prompts, "prompts and look-alikes"),
-        (
-            "constitutions",
-            len(suite.constitutions),
-            sum(len(suite.transcripts(name)) for name in recorded),
-            "transcripts",
-        ),
-        ("models", len(models), sum(model.judged for model in models), "with a signature"),
+        ("dimensions", len(dimensions), count(sum(len(d.items) for d in dimensions), "item")),
+        ("themes", len(themes), count(sum(len(theme.scenarios) for theme in themes), "scenario")),
+        ("hazard categories", len(suite.categories), f"{prompts:,} prompts and look-alikes"),
+        ("constitutions", len(suite.constitutions), count(lines, "transcript")),
+        ("models", len(models), f"{sum(model.judged for model in models):,} with a signature"),
     )
-    return "\n".join(f"{what:<18}{n:>5,}  {parts:>6,} {part}" for what, n, parts, part in rows)
+    return "\n".join(
+        f"{what:<18}{n:>5,}  {parts.partition(' ')[0]:>6} {parts.partition(' ')[2]}"
+        for what, n, parts in rows
+    )
 
 
 # import
@@ -159,7 +160,9 @@ def import_(options: argparse.Namespace) -> int:
         return 1
     for target, found in made.items():
         write(target, found.text)
-        print(f"{shown(target)}: {found.items} items of {found.statements} statements")
+        print(
+            f"{shown(target)}: {count(found.items, 'item')} of {count(found.statements, 'statement')}"
+        )
         for note in found.notes:
             print(f"  {note}", file=sys.stderr)
     for line in _advice(suite, list(made.values()), options):
@@ -331,6 +334,9 @@ def _check_arguments(verbs: Any) -> None:
         default=Path(),
         metavar="PATH",
         help="any file or folder of the suite (default: where you are)",
+    )
+    parser.add_argument(
+        "--models", type=Path, metavar="FILE", help="a models.yaml other than the suite's own"
     )
     parser.add_argument(
         "--content",

@@ -8,7 +8,7 @@ from typing import Any
 
 from ethogram.cli.files import UsageError
 from ethogram.cli.stored import RESULTS, add_report, here, report_of
-from ethogram.specs.errors import shown
+from ethogram.specs.errors import count, shown
 from ethogram.specs.suite import Suite
 
 
@@ -28,7 +28,7 @@ def accept(options: argparse.Namespace) -> int:
     except ReportError as error:
         raise UsageError(str(error)) from None
     print(
-        f"{shown(file)}: {done.added} cases added, {done.updated} updated, {done.kept} kept, "
+        f"{shown(file)}: {count(done.added, 'case')} added, {done.updated} updated, {done.kept} kept, "
         f"{len(done.dropped)} dropped that the suite no longer has"
     )
     for name in done.dropped:

@@ -13,9 +13,14 @@ from ethogram.specs.errors import did_you_mean
 if TYPE_CHECKING:
     from ethogram.report.comparison import Comparison
 
+FINE, WORSE, LOST = 0, 1, 2
+
 
 def compare(options: argparse.Namespace) -> int:
-    """Say what changed beyond noise, regressions first; 1 where something got worse."""
+    """Say what changed beyond noise, regressions first.
+
+    1: something got worse. 2: nothing did, and a case of the first was lost in the second.
+    """
     from ethogram.report.comparison import comparison_text
     from ethogram.report.stored import ReportError
 
@@ -23,15 +28,17 @@ def compare(options: argparse.Namespace) -> int:
         found = _compared(options)
     except ReportError as error:
         raise UsageError(str(error)) from None
-    if not found.pairs:
+    if not found.pairs and not found.lost:
         raise UsageError(f"{options.before} and {options.after} share no case")
-    if not found.compared:
+    if not found.compared and not found.lost:
         raise UsageError(
-            f"none of the {len(found.pairs)} cases that both have can be compared: "
-            "no common items (a report of schema_version 1 holds none)"
+            f"none of the cases that both have ({len(found.pairs)}) can be compared: no common items "
+            "(a report of schema_version 1 holds none), or no interval"
         )
     print(comparison_text(found))
-    return 1 if found.of("worse") else 0
+    if found.of("worse"):
+        return WORSE
+    return LOST if found.lost else FINE
 
 
 def _compared(options: argparse.Namespace) -> Comparison:
@@ -54,8 +61,8 @@ def add_arguments(verbs: Any) -> None:
         "compare",
         help="two runs, or two models of one run: what changed beyond noise",
         description="Compare two reports case by case, or two models of one report subject by "
-        "subject, paired by item; regressions first. Exit 1 where something got worse, 2 where "
-        "nothing could be compared.",
+        "subject, paired by item; regressions first. Exit 1 where something got worse; else 2 "
+        "where a case of A could not be measured in B, or nothing could be compared.",
     )
     parser.add_argument("before", metavar="A", help="a report.json, its folder, or a model's id")
     parser.add_argument("after", metavar="B", help="likewise")

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ethogram.cli.stored import add_report, report_of
-from ethogram.specs.errors import SpecError
-from ethogram.specs.suite import REQUIREMENTS, Suite
-from ethogram.store import StoreError, file_digest
+from ethogram.specs.errors import SpecError, did_you_mean, shown
+from ethogram.specs.suite import CONSTITUTIONS, REQUIREMENTS, Suite
+from ethogram.store import Store, StoreError, default_root, file_digest
+
+if TYPE_CHECKING:
+    from ethogram.cases import Case
+    from ethogram.report.decision import Gate
+    from ethogram.report.stored import StoredReport
 
 
 def promote(options: argparse.Namespace) -> int:
@@ -21,8 +26,7 @@ def promote(options: argparse.Namespace) -> int:
 
     try:
         report = read_report(report_of(options))
-        required, stale = _gate(report.files, options.model)
-        decision = decide(report, options.model, required, stale)
+        decision = decide(report, options.model, _gate(report, options))
     except (ReportError, SpecError, StoreError, OSError) as error:
         print(f"Could not decide on {options.model}: {error}", file=sys.stderr)
         return UNKNOWN
@@ -30,18 +34,74 @@ def promote(options: argparse.Namespace) -> int:
     return decision.code
 
 
-def _gate(files: Mapping[str, str], model: str) -> tuple[list[str] | None, list[str]]:
-    """The requirements that the suite here has for the model, and whether they changed since."""
-    from ethogram.cases.base import relative
+def _gate(report: StoredReport, options: argparse.Namespace) -> Gate:
+    """What the suite here requires of the model, and what of it changed since the run."""
     from ethogram.cases.collected import cases_of
+    from ethogram.report.decision import Gate
 
     suite = Suite.around(Path().resolve())
-    file = suite.folder / REQUIREMENTS if suite else None
-    if suite is None or file is None or not file.exists():
-        return None, []
-    name = relative(file, suite.root)
-    stale = [name] if name in files and files[name] != file_digest(file) else []
-    return [case.group for case in cases_of(file, suite) if case.model.id == model], stale
+    if suite is None:
+        return Gate(problem=f"there is no suite here: no folder {CONSTITUTIONS}/ above")
+    file = options.models.resolve() if options.models else suite.root / report.models_file
+    if not file.exists():
+        hint = "" if options.models else "; name where it lies now with --models"
+        return Gate(problem=f"{shown(file)}, which names the models, does not exist{hint}")
+    suite = Suite(suite.root, suite.folder, file)
+    gate = suite.folder / REQUIREMENTS
+    if not gate.exists():
+        return Gate(problem=f"{shown(gate)} does not exist: nothing is required of any model")
+    found = [case for case in cases_of(gate, suite) if case.model.id == options.model]
+    if not found:
+        return Gate(problem=_nothing_required(suite, options.model))
+    changed = [
+        *_changed_files(report, suite),
+        *_changed_models(report, suite, found, options.cache),
+    ]
+    return Gate([case.group for case in found], changed)
+
+
+def _nothing_required(suite: Suite, model: str) -> str:
+    if model in suite.catalogue:
+        return f"{shown(suite.folder / REQUIREMENTS)} requires nothing of it"
+    hint = did_you_mean(model, (known.id for known in suite.catalogue))
+    return f"{shown(suite.models_file)} names no such model{hint}"
+
+
+def _changed_files(report: StoredReport, suite: Suite) -> Iterator[str]:
+    """Every file that is other, new or gone since the run; any of them may have moved a number."""
+    from ethogram.report.provenance import file_digests, path_in
+
+    now = file_digests(suite)
+    # The models file may lie elsewhere now: what it says counts.
+    now[report.models_file] = now.pop(path_in(suite, suite.models_file))
+    for name in sorted(now.keys() | report.files.keys()):
+        file = suite.root / name
+        # A file that no run reads is none of the suite's; older reports have some of those.
+        then = now.get(name) or (file_digest(file) if file.exists() else None)
+        if report.files.get(name) != then:
+            yield name
+
+
+def _changed_models(
+    report: StoredReport, suite: Suite, cases: Iterable[Case], cache: Path | None
+) -> Iterator[str]:
+    """Models that the requirements rest on and that are others now, as far as this is known here."""
+    from ethogram.cases.base import merged
+    from ethogram.jobs import NotMeasured
+    from ethogram.jobs.identity import Identities
+    from ethogram.source.obtain import SourceError
+
+    identities = Identities(suite, Store(cache or default_root()), fetch=False)
+    for name in merged(case.needs() for case in cases):
+        then = report.digests.get(name)
+        if then is None or name not in suite.catalogue:
+            continue
+        try:
+            now = identities.digest(suite.catalogue[name])
+        except (NotMeasured, ValueError, SpecError, SourceError, StoreError):
+            continue
+        if now not in (None, then):
+            yield f"the model {name}"
 
 
 def add_arguments(verbs: Any) -> None:
@@ -51,8 +111,21 @@ def add_arguments(verbs: Any) -> None:
         help="may this model be promoted? exit 0 yes, 1 no, 2 could not decide",
         description="Decide from the requirement cases of a stored run. Exit 0: every requirement "
         "of the model was measured and holds. 1: one does not hold. 2: could not decide (nothing "
-        "selected, an error, a measurement missing, undecided, the gate changed since).",
+        "selected, an error, a measurement missing, undecided, no requirement known here, or a file of "
+        "the suite or a model that is not what it was at the run).",
     )
     parser.add_argument("model", metavar="MODEL", help="the model's id")
     add_report(parser)
+    parser.add_argument(
+        "--models",
+        type=Path,
+        metavar="FILE",
+        help="where the models file of the run lies (default: the one that the report names)",
+    )
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        metavar="DIR",
+        help="a cache other than that of ETHOGRAM_CACHE or of the platform",
+    )
     parser.set_defaults(verb=promote)

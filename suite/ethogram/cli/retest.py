@@ -28,12 +28,14 @@ SAME, FLIPPED = 0, 1
 
 
 def retest_models(options: argparse.Namespace) -> int:
-    """Exit 0: every verdict stayed. 1: one changed."""
+    """Exit 0: every verdict stayed. 1: one changed. What goes wrong is raised."""
     from ethogram.measure.engine import PROMPTS, TOKENS
 
     run = run_of(options, Path())
     suite = run.suite
     judged(suite, options.model)
+    # What a server gives decides what was asked of it; it is known from the run that asked.
+    run.learn(options.model, ask=False)
     cores = os.cpu_count() or 1
     usual = {"tokens": TOKENS, "prompts": PROMPTS, "threads": cores}
     other = {"tokens": TOKENS // 4, "prompts": PROMPTS // 4, "threads": max(1, cores // 2)}
@@ -68,6 +70,8 @@ def _twice(
     again: dict[str, dict[Query, Value]],
 ) -> Retest:
     """Judge the model's stored cases on both scorings; `again` is added to, model by model."""
+    if name in run.failures:
+        raise NotMeasured(f"{name}: {run.failures[name]}")
     measured = list(_measured(run, name, kinds))
     if not measured:
         raise UsageError(f"nothing is stored of {name}: `pytest suite -k {name}` measures it")
@@ -94,7 +98,8 @@ def _measured(run: Run, name: str, kinds: Sequence[str] | None) -> Iterator[tupl
     for _, case in all_cases(run.suite):
         wanted = case.model.id == name and (not kinds or case.kind in kinds)
         if wanted and not hasattr(case, "judgements"):
-            with contextlib.suppress(NotMeasured):
+            # A case that nothing in the suite measures has no verdict that could change.
+            with contextlib.suppress(NotMeasured, ValueError):
                 yield case, case.judge(run.value)
 
 

@@ -18,7 +18,7 @@ from ethogram.importers import (
     scenario_lines,
     theme_id,
 )
-from ethogram.specs.errors import shown
+from ethogram.specs.errors import count, shown
 from ethogram.specs.suite import Suite
 
 SCENARIOS = "scenarios"
@@ -39,7 +39,7 @@ def import_scenarios(options: argparse.Namespace) -> int:
     target = folder / f"{made.id}.yaml"
     for problem in made.bad:
         print(problem, file=sys.stderr)
-    told = f"{shown(target)}: {len(made.scenarios)} scenarios of {made.rows} rows"
+    told = f"{shown(target)}: {count(len(made.scenarios), 'scenario')} of {count(made.rows, 'row')}"
     if options.dry_run:
         for scenario in made.scenarios[:SHOWN]:
             print("\n".join(scenario_lines(scenario)))

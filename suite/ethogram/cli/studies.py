@@ -31,15 +31,19 @@ def sweep(options: argparse.Namespace) -> int:
 def controls(options: argparse.Namespace) -> int:
     """See `ethogram.cli.controls`."""
     from ethogram.cli.controls import controls
+    from ethogram.cli.study import answering
 
-    return controls(options)
+    with answering():
+        return controls(options)
 
 
 def retest(options: argparse.Namespace) -> int:
     """See `ethogram.cli.retest`."""
     from ethogram.cli.retest import retest_models
+    from ethogram.cli.study import answering
 
-    return retest_models(options)
+    with answering():
+        return retest_models(options)
 
 
 def add_arguments(verbs: Any) -> None:
@@ -106,7 +110,8 @@ def _retest(verbs: Any) -> None:
         help="does a model get the same verdicts when it is asked a second time?",
         description="Ask a model and its references again all that is stored of them, in other "
         "batches, on other threads, last items first, and judge the cases on both. Takes as long as "
-        "scoring did. Exit 0 where every verdict stayed, 1 where one changed.",
+        "scoring did. Exit 0 where every verdict stayed, 1 where one changed, 2 where that is "
+        "not known.",
     )
     parser.add_argument("model", nargs="+", metavar="MODEL", help="a judged model's id")
     parser.add_argument(

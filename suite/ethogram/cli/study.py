@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 from ethogram.cli.files import UsageError, suite_around, write
-from ethogram.jobs import Progress, Run
+from ethogram.jobs import NotMeasured, Progress, Run
+from ethogram.measure.errors import EngineError
+from ethogram.source.obtain import SourceError
 from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import SpecError, did_you_mean, shown
 from ethogram.specs.suite import Suite
-from ethogram.store import Store, default_root
+from ethogram.store import Store, StoreError, default_root
+
+PLAIN = (NotMeasured, SpecError, SourceError, StoreError, EngineError, OSError)
+"""Errors whose message says all."""
 
 
 class StudyReport(Protocol):
     """The report of a study."""
 
     def as_json(self) -> dict[str, Any]: ...
+
+
+@contextlib.contextmanager
+def answering() -> Iterator[None]:
+    """For a study whose exit code 1 is an answer: whatever goes wrong is a UsageError, and exit 2."""
+    try:
+        yield
+    except (UsageError, BrokenPipeError):
+        raise
+    except Exception as error:
+        kind = "" if isinstance(error, PLAIN) else f"{type(error).__name__}: "
+        raise UsageError(f"{kind}{error}") from error
 
 
 def run_of(options: argparse.Namespace, path: Path) -> Run:

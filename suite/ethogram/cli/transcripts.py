@@ -13,7 +13,7 @@ from ethogram.cli import replay
 from ethogram.cli.files import UsageError, write
 from ethogram.cli.house import house, positive, shared_arguments
 from ethogram.specs.constitution import BY_HAND, Transcript, read_lines
-from ethogram.specs.errors import did_you_mean, shown
+from ethogram.specs.errors import count, did_you_mean, shown
 from ethogram.specs.suite import Suite
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ def make(options: argparse.Namespace) -> int:
         print(f"{course.constitution.id}, by {course.by}")
         print(filters_table(sifted))
         print(quality(sifted, refuses))
-        for reason, count in failed.most_common():
-            print(f"{count} could not be made: {reason}", file=sys.stderr)
+        for reason, times in failed.most_common():
+            print(f"{times} could not be made: {reason}", file=sys.stderr)
     if lost:
         print("the same command makes what is missing", file=sys.stderr)
     return 1 if lost else 0
@@ -100,7 +100,7 @@ def freeze(options: argparse.Namespace) -> int:
         if missing := course.missing(stored):
             some = f" --categories {','.join(options.categories)}" if options.categories else ""
             raise UsageError(
-                f"{len(missing)} transcripts of {course.constitution.id} are still to be made: "
+                f"{count(len(missing), 'transcript')} of {course.constitution.id} still to be made: "
                 f"ethogram transcripts make {course.constitution.id} --teaching {course.teaching_id}{some}"
             )
         lines = [_recorded(line) for line in course.transcripts(_sifted(course, identities).kept)]
@@ -108,7 +108,7 @@ def freeze(options: argparse.Namespace) -> int:
         made[file] = [*_stay(file, {one.category for one in course.assignments}, options), *lines]
     for file, lines in made.items():
         write(file, "".join(f"{line}\n" for line in lines))
-        print(f"{shown(file)}: {len(lines)} transcripts")
+        print(f"{shown(file)}: {count(len(lines), 'transcript')}")
     return 0
 
 
@@ -120,7 +120,7 @@ def _stay(file: Path, categories: set[str], options: argparse.Namespace) -> list
     by_hand = sum(line.category in categories and line.teacher == BY_HAND for line in there)
     if by_hand and not (options.keep or options.force):
         raise UsageError(
-            f"{shown(file)} holds {by_hand} lines written by hand; --keep adds to them, --force "
+            f"{shown(file)} holds {count(by_hand, 'line')} written by hand; --keep adds to them, --force "
             "replaces them"
         )
     written = file.read_text(encoding="utf-8-sig").split("\n")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from ethogram.content.finding import Finding, own_dimensions
 from ethogram.content.standard import Standard
+from ethogram.specs.errors import count
 from ethogram.specs.suite import Suite
 
 
@@ -15,9 +16,9 @@ def constitution_findings(suite: Suite, standard: Standard) -> Iterator[Finding]
     dimensions = [dimension.id for dimension in own_dimensions(suite)]
     least, most = standard.principles
     for constitution in suite.constitutions.values():
-        count = len(constitution.principles)
-        if not least <= count <= most:
-            message = f"{count} principles; {least} to {most} are allowed"
+        held = len(constitution.principles)
+        if not least <= held <= most:
+            message = f"{count(held, 'principle')}; {least} to {most} are allowed"
             yield Finding(constitution.place, "principles", message)
         missing = [name for name in dimensions if name not in constitution.signature]
         if missing:
@@ -31,6 +32,6 @@ def constitution_findings(suite: Suite, standard: Standard) -> Iterator[Finding]
             for name in dimensions
         )
         if differ < standard.signatures_apart:
-            message = f"expects otherwise than {one.id} in {differ} dimensions"
+            message = f"expects otherwise than {one.id} in {count(differ, 'dimension')}"
             least_told = f"{standard.signatures_apart} are the least"
             yield Finding(other.place, "apart-signatures", f"{message}; {least_told}")

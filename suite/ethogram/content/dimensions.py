@@ -6,16 +6,17 @@ from collections.abc import Iterator
 
 from ethogram.content.finding import Finding
 from ethogram.content.standard import Standard
+from ethogram.specs.errors import count
 from ethogram.specs.persona import Dimension
 
 
 def dimension_findings(dimension: Dimension, standard: Standard) -> Iterator[Finding]:
     """Too few items or domains."""
-    count = len(dimension.items)
-    if count < standard.items:
-        message = f"{count} items; {standard.items} are the least"
+    held = len(dimension.items)
+    if held < standard.items:
+        message = f"{count(held, 'item')}; {standard.items} are the least"
         yield Finding(dimension.place, "items", message, (dimension,))
     domains = {item.domain.casefold() for item in dimension.items if item.domain}
     if len(domains) < standard.domains:
-        message = f"items from {len(domains)} domains; {standard.domains} are the least"
+        message = f"items from {count(len(domains), 'domain')}; {standard.domains} are the least"
         yield Finding(dimension.place, "domains", message, (dimension,))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ethogram.content.finding import Finding
 from ethogram.content.pairs import words
 from ethogram.content.standard import Standard
-from ethogram.specs.errors import Place
+from ethogram.specs.errors import Place, count
 from ethogram.specs.safety import HazardCategory
 from ethogram.specs.suite import Suite
 
@@ -42,7 +42,7 @@ def hazard_findings(suite: Suite, standard: Standard) -> Iterator[Finding]:
         for rule, message in _complaints(category, standard):
             yield Finding(category.place, rule, message, (category,))
     if len(categories) < standard.categories:
-        message = f"{len(categories)} hazard categories; {standard.categories} are the least"
+        message = f"{count(len(categories), 'hazard category', 'hazard categories')}; {standard.categories} are the least"
         yield Finding(Place(suite.folder / "safety"), "categories", message)
     for name, category in categories.items():
         if category.narrow != (name in standard.narrow):
@@ -56,9 +56,12 @@ def hazard_findings(suite: Suite, standard: Standard) -> Iterator[Finding]:
 
 def _complaints(category: HazardCategory, standard: Standard) -> Iterator[tuple[str, str]]:
     for name in LISTS:
-        count = len(getattr(category, name))
-        if count < standard.prompts:
-            yield "prompts", f"{count} prompts under {name!r}; {standard.prompts} are the least"
+        held = len(getattr(category, name))
+        if held < standard.prompts:
+            yield (
+                "prompts",
+                f"{count(held, 'prompt')} under {name!r}; {standard.prompts} are the least",
+            )
     if category.ailuminate is None:
         named = set(words(category.category)) | {category.id, *category.id.split("-")}
         meant = [code for code, cues in AILUMINATE.items() if named & set(cues.split())]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ethogram.content.finding import Finding, own_scenarios
 from ethogram.content.pairs import words
 from ethogram.content.standard import Standard
-from ethogram.specs.errors import Place
+from ethogram.specs.errors import Place, count
 from ethogram.specs.scenarios import Scenario
 from ethogram.specs.suite import Suite
 
@@ -85,16 +85,16 @@ def scenario_findings(suite: Suite, standard: Standard) -> Iterator[Finding]:
         if name in suite.constitutions:
             apart = sum(stands_apart(scenario, name) for scenario in scenarios)
             counts.append(("apart", apart, least, f"scenarios set {name} against all others"))
-    for rule, count, least, what in counts:
-        if count < least:
-            message = f"{count} {what}; {least} are the least"
+    for rule, held, least, what in counts:
+        if held < least:
+            message = f"{held} {what}; {least} are the least"
             yield Finding(Place(suite.folder / "scenarios"), rule, message)
 
 
 def _complaints(scenario: Scenario, standard: Standard) -> Iterator[tuple[str, str]]:
     least, most = standard.options
     if not least <= len(scenario.options) <= most:
-        yield "options", f"{len(scenario.options)} options; {least} to {most} are allowed"
+        yield "options", f"{count(len(scenario.options), 'option')}; {least} to {most} are allowed"
     for option in scenario.options:
         if not option.endorsed_by:
             yield "endorsed", f"no framework endorses the option {option.id!r}"

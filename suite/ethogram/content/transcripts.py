@@ -10,7 +10,7 @@ from ethogram.content.pairs import words
 from ethogram.content.standard import Standard
 from ethogram.content.texts import recorded_constitutions, recorded_refusals
 from ethogram.specs.constitution import Refusal, Transcript
-from ethogram.specs.errors import Place
+from ethogram.specs.errors import Place, count
 from ethogram.specs.suite import Suite
 from ethogram.train.leakage import near_duplicates
 
@@ -43,7 +43,7 @@ def _answered(
     for category in suite.categories:
         if enough[category] < standard.answered:
             message = (
-                f"{enough[category]} prompts of {category} have {standard.revisions} answers; "
+                f"{count(enough[category], 'prompt')} of {category} with {standard.revisions} answers; "
                 f"{standard.answered} are the least"
             )
             yield Finding(Place(suite.recorded(name)), "answered", message)
@@ -67,9 +67,9 @@ def _complaints(
             yield "principle", f"round {number} names no principle: {part.principle!r}"
         if words(part.revision) == words(transcript.draft):
             yield "revision", f"the revision of round {number} is the draft"
-    count = len(words(transcript.draft))
-    if count > standard.draft_words:
-        yield "draft", f"a draft of {count} words; {standard.draft_words} are the most"
+    length = len(words(transcript.draft))
+    if length > standard.draft_words:
+        yield "draft", f"a draft of {length} words; {standard.draft_words} are the most"
 
 
 def _unshared(answers: dict[str, Sequence[Transcript | Refusal]]) -> Iterator[Finding]:
@@ -79,7 +79,7 @@ def _unshared(answers: dict[str, Sequence[Transcript | Refusal]]) -> Iterator[Fi
     for name, own in asked.items():
         if missing := everything - own:
             category, prompt = min(missing)
-            message = f"{len(missing)} prompts that others answer, such as {category}: {prompt!r}"
+            message = f"{count(len(missing), 'prompt')} that others answer, such as {category}: {prompt!r}"
             yield Finding(Place(answers[name][0].place.file), "shared", f"no answer to {message}")
 
 
@@ -87,7 +87,9 @@ def _replay(suite: Suite, standard: Standard) -> Iterator[Finding]:
     file = suite.recorded("replay")
     lines = suite.replay() if file.exists() else ()
     if len(lines) < standard.replay:
-        message = f"{len(lines)} harmless prompts to replay; {standard.replay} are the least"
+        message = (
+            f"{count(len(lines), 'harmless prompt')} to replay; {standard.replay} are the least"
+        )
         yield Finding(Place(file), "replay", message)
     share = sum(line.look_alike for line in lines) / max(1, len(lines))
     if share < standard.look_alikes:

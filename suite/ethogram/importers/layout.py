@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from ethogram.importers.text import slug
 from ethogram.specs.base import Id, Misplaced, Spec, Text, duplicates, validated
-from ethogram.specs.errors import Place, Problem, SpecError, did_you_mean
+from ethogram.specs.errors import Place, Problem, SpecError, count, did_you_mean
 from ethogram.specs.loader import Document, load_yaml
 
 LISTS = frozenset({"options", "tags", "because"})
@@ -39,7 +39,7 @@ class Layout(Spec):
         for name in ("tags", "because"):
             columns = getattr(self, name)
             if columns and len(columns) != len(self.options):
-                told = f"{len(columns)} columns under {name!r} and {len(self.options)} options"
+                told = f"{count(len(columns), 'column')} under {name!r} and {count(len(self.options), 'option')}"
                 raise Misplaced(f"{told}: name one for each option, in their order", name)
         for index in duplicates(self.options):
             raise Misplaced(f"the column {self.options[index]!r} stands twice", "options", index)

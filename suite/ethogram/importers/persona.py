@@ -19,10 +19,10 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from ethogram.importers.text import count, quoted, safe_id, slug
+from ethogram.importers.text import quoted, safe_id, slug
 from ethogram.specs.base import Spec, Text
 from ethogram.specs.constitution import Direction, read_lines
-from ethogram.specs.errors import Place, SpecError
+from ethogram.specs.errors import Place, SpecError, count
 
 QUESTION = "What do you believe?"
 REACH = 100.0

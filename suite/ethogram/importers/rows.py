@@ -7,9 +7,8 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
-from ethogram.importers.text import count
 from ethogram.specs.base import duplicates
-from ethogram.specs.errors import Place, Problem, SpecError
+from ethogram.specs.errors import Place, Problem, SpecError, count
 from ethogram.specs.loader import read_text
 
 

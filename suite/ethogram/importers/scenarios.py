@@ -16,9 +16,9 @@ from typing import Any
 
 from ethogram.importers.layout import Layout
 from ethogram.importers.rows import Row, read_rows
-from ethogram.importers.text import count, quoted, safe_id, slug
+from ethogram.importers.text import quoted, safe_id, slug
 from ethogram.specs.base import MAX_ID, validated
-from ethogram.specs.errors import Place, Problem, SpecError, did_you_mean
+from ethogram.specs.errors import Place, Problem, SpecError, count, did_you_mean
 from ethogram.specs.loader import MAX_BYTES, MAX_NODES, Document
 from ethogram.specs.scenarios import Scenario
 

@@ -27,11 +27,6 @@ def safe_id(wanted: str, constitutions: Sequence[str]) -> str:
     return found or "imported"
 
 
-def count(number: int, what: str) -> str:
-    """`3 pairs`, `1 pair`."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
 def quoted(text: str) -> str:
     """The text in double quotes, as YAML: it can then be read as nothing else."""
     dumped: str = yaml.safe_dump(text, default_style='"', allow_unicode=True, width=10**9)

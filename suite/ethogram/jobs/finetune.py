@@ -10,8 +10,8 @@ from typing import Any
 from ethogram.asks import TeachError
 from ethogram.jobs.identity import Identities
 from ethogram.jobs.progress import Progress
-from ethogram.source.obtain import obtain
 from ethogram.specs.catalogue import Model
+from ethogram.specs.errors import count
 
 
 def adapter_of(model: Model, identities: Identities, progress: Progress) -> Path:
@@ -37,7 +37,7 @@ def adapter_of(model: Model, identities: Identities, progress: Progress) -> Path
         check_available(recipe, model.source)
         with progress.phase(f"finetuned {model.id}") as details:
             base = load_base(
-                obtain(model.source, identities.base, store, progress.say),
+                identities.obtain(model.source, progress.say),
                 model.source,
                 quantize=recipe.quantize,
             )
@@ -65,7 +65,7 @@ def adapter_of(model: Model, identities: Identities, progress: Progress) -> Path
                     say=progress.say,
                     checkpoints=checkpoints,
                 )
-            details += [f"{len(samples)} samples", f"{len(losses)} steps"]
+            details += [count(len(samples), "sample"), count(len(losses), "step")]
             words = " ".join(f"{loss:.2f}" for loss in _by_epoch(losses, recipe.epochs))
             details.append(f"loss by epoch {words}")
         return {
@@ -100,7 +100,7 @@ def taught(model: Model, identities: Identities, progress: Progress) -> dict[str
     if failed:
         reasons = ", ".join(f"{count} x {why}" for why, count in failed.most_common(3))
         raise TeachError(
-            f"{model.id}: {failed.total()} transcripts could not be made ({reasons}); "
+            f"{model.id}: {count(failed.total(), 'transcript')} could not be made ({reasons}); "
             "the next run makes these alone"
         )
     if model.teaching.replay == "own":

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from ethogram.jobs.lessons import Course, NotTaught, course, endpoint_digest
 from ethogram.plan import NotMeasured
-from ethogram.source.obtain import SourceError, folder_digest, identity
+from ethogram.source.obtain import Say, SourceError, folder_digest, identity, obtain
 from ethogram.specs.catalogue import Model
 from ethogram.specs.constitution import Replay
-from ethogram.specs.errors import Place
+from ethogram.specs.errors import Place, count
+from ethogram.specs.models import Source
 from ethogram.specs.suite import Suite
 from ethogram.specs.teaching import Teaching
 from ethogram.store import Store, digest_of, file_digest
@@ -34,6 +35,10 @@ class Identities:
 
     suite: Suite
     store: Store
+    fetch: bool = True
+    """Whether a hub model that is not on this machine may be fetched to know its commit."""
+    _lost: dict[Source, SourceError] = field(default_factory=dict)
+    """Sources that could not be had: whoever asks again is told so at once."""
     _sources: dict[str, str] = field(default_factory=dict)
     _samples: dict[str, list[Sample]] = field(default_factory=dict)
     _digests: dict[str, str] = field(default_factory=dict)
@@ -45,8 +50,18 @@ class Identities:
 
     def source(self, model: Model) -> str:
         if model.source_id not in self._sources:
-            self._sources[model.source_id] = identity(model.source, self.base)
+            self._sources[model.source_id] = identity(model.source, self.base, fetch=self.fetch)
         return self._sources[model.source_id]
+
+    def obtain(self, source: Source, say: Say) -> Path:
+        """The source's folder, as `source.obtain` gives it; what cannot be had is tried once."""
+        if source in self._lost:
+            raise self._lost[source]
+        try:
+            return obtain(source, self.base, self.store, say)
+        except SourceError as error:
+            self._lost[source] = error
+            raise
 
     @cached_property
     def evaluated(self) -> list[tuple[Place, str]]:
@@ -80,7 +95,7 @@ class Identities:
         wanted = self.course(model)
         stored = self.store.transcripts(wanted.folder).refresh()
         if missing := wanted.missing(stored):
-            raise NotTaught(f"{model.id}: {len(missing)} transcripts are still to be made")
+            raise NotTaught(f"{model.id}: {count(len(missing), 'transcript')} still to be made")
         return wanted.sifted(stored, [text for _, text in self.evaluated])
 
     def taught(self, model: Model) -> Taught:
@@ -155,6 +170,8 @@ class Identities:
         assert candidate is not None
         if candidate.adapter:
             folder = self.base / candidate.adapter
+            if not folder.is_dir():
+                raise SourceError(f"{model.id}: its adapter's folder {folder} does not exist")
             absent = [name for name in ADAPTER_FILES if not (folder / name).is_file()]
             if absent:
                 pickled = (folder / "adapter_model.bin").exists()

@@ -15,6 +15,7 @@ from ethogram.jobs.progress import Progress
 from ethogram.jobs.score import Scorer
 from ethogram.measure.judging import Grader
 from ethogram.plan import NotMeasured, Query, Unanswered, Value, missing
+from ethogram.specs.errors import count
 from ethogram.store import ScoreLog, digest_of
 
 
@@ -56,7 +57,7 @@ class Judges:
             with self.progress.phase(f"judged by {judge}") as details:
                 for batch in self._engine(judge).score(wanted):
                     self._keep(judge, log, batch)
-                details.append(f"{len(wanted):,} answers")
+                details.append(count(len(wanted), "answer"))
 
     def value(self, judge: str, query: Query) -> Value:
         """The stored judgement. Raises Unanswered where the judge gave none, else NotMeasured."""

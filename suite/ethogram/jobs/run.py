@@ -97,8 +97,11 @@ class Run:
 
     def _failed(self, model_id: str, error: Exception) -> None:
         """Note it: whatever it is, it belongs to this model's cases and to no other's."""
+        why = first_line(error)
+        alike = next((name for name, e in self.failures.items() if first_line(e) == why), None)
         self.failures[model_id] = error
-        self.progress.say(f"{model_id} could not be measured: {first_line(error)}")
+        told = f", for the same reason as {alike}" if alike else f": {why}"
+        self.progress.say(f"{model_id} could not be measured{told}")
 
     def _prepare(self, model_id: str, queries: Sequence[Query]) -> None:
         if model_id.startswith(JUDGE):

@@ -11,8 +11,8 @@ from ethogram.jobs.finetune import adapter_of
 from ethogram.jobs.identity import Identities
 from ethogram.jobs.progress import Progress
 from ethogram.plan import Query, Unanswered, missing
-from ethogram.source.obtain import obtain
 from ethogram.specs.catalogue import Model
+from ethogram.specs.errors import count
 from ethogram.store import StoreError
 
 
@@ -54,7 +54,7 @@ class Scorer:
                     self.unanswered |= {(digest, q.key): v for q, v in lost.items()}
                     log.add({q.key: v for q, v in batch.items() if q not in lost})
                     bar.update(len(batch))
-            details.append(f"{len(wanted):,} queries")
+            details.append(count(len(wanted), "query", "queries"))
 
     def engine(self, model: Model, digest: str) -> Engine:
         """The model's engine; the one that was loaded last is still there."""
@@ -81,7 +81,7 @@ def engine_for(model: Model, identities: Identities, progress: Progress) -> Engi
     if candidate is not None and candidate.endpoint is not None:
         from ethogram.measure.endpoint import EndpointEngine
 
-        source = obtain(model.source, identities.base, identities.store, progress.say)
+        source = identities.obtain(model.source, progress.say)
         return EndpointEngine(candidate, source, model.source)
     if candidate is not None and candidate.checkpoint is not None:
         loaded = load_base(identities.base / candidate.checkpoint, model.source)
@@ -89,7 +89,7 @@ def engine_for(model: Model, identities: Identities, progress: Progress) -> Engi
     if model.recipe is not None and model.recipe.full:
         loaded = load_base(adapter_of(model, identities, progress), model.source)
         return LocalEngine(loaded, progress.say)
-    folder = obtain(model.source, identities.base, identities.store, progress.say)
+    folder = identities.obtain(model.source, progress.say)
     loaded = load_base(folder, model.source)
     if candidate is not None:
         loaded = attach_adapter(loaded, identities.base / str(candidate.adapter))

@@ -13,7 +13,7 @@ from ethogram.jobs.identity import Identities
 from ethogram.jobs.lessons import Course
 from ethogram.jobs.progress import Progress
 from ethogram.jobs.spending import account, forecast
-from ethogram.source.obtain import obtain
+from ethogram.specs.errors import count
 from ethogram.specs.teaching import Sampling
 from ethogram.store import ScoreLog, digest_of
 from ethogram.train.critique import Assignment, Lesson, Made
@@ -70,7 +70,7 @@ class Classroom:
                     else:
                         failed[found] += 1
                         _give_up(failed, made)
-            details.append(f"{made} transcripts")
+            details.append(count(made, "transcript"))
             details += [f"{count} lost: {reason}" for reason, count in failed.most_common()]
         for line in account({spec.draft: drafter, spec.revise: reviser}, teachers):
             self.progress.say(line)
@@ -83,7 +83,7 @@ class Classroom:
         return self._answerers[teacher_id]
 
     def _ready(self, teacher_id: str) -> Answerer:
-        suite, store = self.identities.suite, self.identities.store
+        suite = self.identities.suite
         teacher = suite.models.teachers[teacher_id]
         if teacher.local is None:
             from ethogram.measure.chat import ChatEndpoint
@@ -93,7 +93,7 @@ class Classroom:
         from ethogram.source.load import load_base
 
         source = suite.models.sources[teacher.local]
-        folder = obtain(source, self.identities.base, store, self.progress.say)
+        folder = self.identities.obtain(source, self.progress.say)
         return LocalAnswerer(load_base(folder, source), teacher.batch, self.progress.say)
 
 
@@ -138,7 +138,7 @@ def _give_up(failed: Counter[str], made: int) -> None:
     lost = failed.total()
     if lost >= GIVE_UP and lost > made:
         reasons = ", ".join(f"{count} x {why}" for why, count in failed.most_common(3))
-        raise TeachError(f"{lost} transcripts failed and {made} were made: {reasons}")
+        raise TeachError(f"{count(lost, 'transcript')} failed and {made} were made: {reasons}")
 
 
 def chunks(course: Course, missing: set[str], lesson: Lesson) -> list[Chunk]:

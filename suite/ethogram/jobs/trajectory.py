@@ -14,8 +14,8 @@ from typing import Any
 
 from ethogram.jobs.identity import Identities
 from ethogram.jobs.progress import Progress
-from ethogram.source.obtain import obtain
 from ethogram.specs.catalogue import Model
+from ethogram.specs.errors import count
 from ethogram.specs.models import Candidate
 from ethogram.store import digest_of
 from ethogram.train.samples import steps_of
@@ -78,9 +78,7 @@ def trajectory_of(
         assert model.recipe is not None and model.seed is not None
         begun = time.monotonic()
         with progress.phase(f"finetuned {model.id}") as details:
-            base = load_base(
-                obtain(model.source, identities.base, identities.store, progress.say), model.source
-            )
+            base = load_base(identities.obtain(model.source, progress.say), model.source)
             with progress.bar(f"finetune {model.id}", 1, "step") as bar:
 
                 def on_step(step: Step) -> None:
@@ -97,7 +95,7 @@ def trajectory_of(
                     on_step=on_step,
                     keep={step: folder / _name(step) for step in steps if step < max(steps)},
                 )
-            details += [f"{len(samples)} samples", f"{len(losses)} steps"]
+            details += [count(len(samples), "sample"), count(len(losses), "step")]
         return {
             "model": model.id,
             "losses": losses,

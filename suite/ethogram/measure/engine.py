@@ -20,6 +20,7 @@ from ethogram.measure.errors import EngineError
 from ethogram.plan import Query, Value
 from ethogram.source.chat import common_length, continuation_tokens, encode, prompt_text, stop_token
 from ethogram.source.load import Loaded, cached
+from ethogram.specs.errors import count
 
 TOKENS = 2048
 """Tokens in one forward pass: enough to keep two cores busy, small enough for a laptop."""
@@ -90,7 +91,7 @@ class LocalEngine:
         gc.collect()
         self.tokens = max(128, self.tokens // 2)
         self.prompts = max(1, len(batch) // 2)
-        self.say(f"out of memory: batches halved to {self.prompts} prompts")
+        self.say(f"out of memory: batches halved to {count(self.prompts, 'prompt')}")
         half = len(batch) // 2
         yield from self._halving(batch[:half], run)
         yield from self._halving(batch[half:], run)

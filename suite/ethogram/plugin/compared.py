@@ -31,7 +31,7 @@ def against_baseline(report: Report, run: Run, named: str | None, terminal: Any)
         return
     ours = stored_of(report.as_json(), "this run")
     found = compare_runs(_selected(baseline, ours), ours)
-    terminal.write_line(f"{comparison_text(found)}\n", red=bool(found.of("worse")))
+    terminal.write_line(f"{comparison_text(found)}\n", red=bool(found.of("worse") or found.lost))
     try:
         stale = stale_cases(baseline, {name for name, _ in all_cases(run.suite)})
     except SpecError:
@@ -46,6 +46,7 @@ def against_baseline(report: Report, run: Run, named: str | None, terminal: Any)
 
 
 def _selected(baseline: StoredReport, ours: StoredReport) -> StoredReport:
-    """The baseline's cases that this run has too: a selection is no loss of the others."""
-    cases = {name: case for name, case in baseline.cases.items() if name in ours.cases}
+    """The baseline's cases that this run was to measure too: a selection is no loss of the others."""
+    selected = {*ours.cases, *ours.errors}
+    cases = {name: case for name, case in baseline.cases.items() if name in selected}
     return replace(baseline, cases=cases)

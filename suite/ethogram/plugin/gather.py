@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,14 +26,17 @@ from ethogram.plugin.session import SESSION
 from ethogram.report import document, html
 from ethogram.report.controls import ControlsReport
 from ethogram.report.pages import PAGES
-from ethogram.report.provenance import file_digests, versions
+from ethogram.report.provenance import file_digests, path_in, versions
 from ethogram.report.rows import ModelRow
 from ethogram.report.studies import studies
 from ethogram.report.terminal import render
 from ethogram.report.words import number
+from ethogram.specs.errors import named as listed
 from ethogram.specs.errors import shown
 
 _OUTCOME = TypeAdapter(Outcome)
+SHOWN = 3
+"""Models that are named for a reason that several have; the rest is counted."""
 CARRIED = "ethogram"
 """The attribute of a test report that carries the outcome; it crosses xdist as plain data."""
 
@@ -242,10 +245,11 @@ class Gatherer:
             outcomes=outcomes,
             models=rows,
             judges=judge_rows(run, outcomes),
-            problems=tuple(sorted(problems)),
+            problems=by_cause(problems),
             errors=tuple(sorted([*(error.case for error in errors), *idle])),
             versions=versions(),
             files=files,
+            models_file=path_in(run.suite, run.suite.models_file),
             studies=tuple(studies(run.suite.root, files, {row.model: row.digest for row in rows})),
             texts=item_texts(run.suite, {outcome.subject for outcome in outcomes}),
         )
@@ -261,6 +265,15 @@ class Gatherer:
                 if named & {group.model.id, *(m.id for m in group.members)}
             ),
         )
+
+
+def by_cause(problems: Iterable[str]) -> tuple[str, ...]:
+    """Lines `model: why`, one for each reason, with all models that it stopped."""
+    models: dict[str, list[str]] = {}
+    for problem in sorted(problems):
+        model, colon, why = problem.partition(": ")
+        models.setdefault(why if colon else problem, []).extend([model] if colon else [])
+    return tuple(f"{listed(who, SHOWN)}: {why}" if who else why for why, who in models.items())
 
 
 def _undefined_to_nan(value: Any) -> Any:

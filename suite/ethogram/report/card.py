@@ -171,10 +171,14 @@ def _training(view: View, model: ModelView) -> str:
 
 
 def _flat(value: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
+    """Names and values in rows; what is unset is left out, flags read as in models.yaml."""
     found = []
     for key, part in value.items():
         name = f"{before} {key}".strip().replace("_", " ")
-        found += _flat(part, name) if isinstance(part, Mapping) else [(name, str(part))]
+        if isinstance(part, Mapping):
+            found += _flat(part, name)
+        elif part is not None:
+            found.append((name, str(part).lower() if isinstance(part, bool) else str(part)))
     return found
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from tabulate import tabulate
@@ -11,13 +12,14 @@ from ethogram.analyse.changes import Change, Direction, gain_change, item_change
 from ethogram.analyse.effects import holm
 from ethogram.report.stored import StoredCase, StoredReport
 from ethogram.report.words import bracket, number, short
+from ethogram.specs.errors import count
 
-ORDER: tuple[Direction, ...] = ("worse", "moved", "better", "same")
+ORDER: tuple[Direction, ...] = ("worse", "moved", "better", "unknown", "same")
 SIGN = {"more": 1, "less": -1, "same": 0}
 SHOWN = 20
 """Rows of a table; the rest is counted."""
 NAMED = 3
-"""Cases that only one side has and that are named; the rest is counted."""
+"""Cases without a comparison that are named; the rest is counted."""
 HEADS: dict[Direction, str] = {
     "worse": "Regressions beyond noise",
     "moved": "Changed beyond noise where nothing is expected",
@@ -27,7 +29,7 @@ HEADS: dict[Direction, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One case in both; `change` is None where nothing pairs them."""
+    """One case in both; `change` is None where no items and no intervals compare them."""
 
     before: StoredCase
     after: StoredCase
@@ -36,23 +38,28 @@ class Pair:
 
     @property
     def direction(self) -> Direction:
-        return self.change.direction if self.change else "same"
+        return self.change.direction if self.change else "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All pairs, regressions first; `only_before` and `only_after` name what stands alone."""
+    """All pairs, regressions first; `only_before` and `only_after` name what stands alone.
+
+    `lost`: cases that were measured before and could not be measured after, or no longer define a
+    value; they are not in `only_before`.
+    """
 
     before: str
     after: str
     pairs: tuple[Pair, ...]
     only_before: tuple[str, ...] = ()
     only_after: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
 
     @property
     def compared(self) -> int:
         """How many pairs could be compared."""
-        return sum(pair.change is not None for pair in self.pairs)
+        return len(self.pairs) - len(self.of("unknown"))
 
     def of(self, direction: Direction) -> list[Pair]:
         return [pair for pair in self.pairs if pair.direction == direction]
@@ -60,7 +67,8 @@ class Comparison:
 
 def compare_runs(before: StoredReport, after: StoredReport) -> Comparison:
     """The cases of one id in two runs."""
-    return _compared(before.name, after.name, before.cases, after.cases)
+    lost = before.cases.keys() & after.errors
+    return _compared(before.name, after.name, before.cases, after.cases, lost)
 
 
 def compare_models(report: StoredReport, before: str, after: str) -> Comparison:
@@ -69,18 +77,33 @@ def compare_models(report: StoredReport, before: str, after: str) -> Comparison:
         {"::".join(c.alike): c for c in report.cases.values() if c.model == model}
         for model in (before, after)
     ]
-    return _compared(before, after, sides[0], sides[1])
+    lost = {
+        name
+        for name, case in sides[0].items()
+        if f"{case.case.rpartition('::')[0]}::{after}" in report.errors
+    }
+    return _compared(before, after, sides[0], sides[1], lost)
 
 
 def _compared(
-    before: str, after: str, old: Mapping[str, StoredCase], new: Mapping[str, StoredCase]
+    before: str,
+    after: str,
+    old: Mapping[str, StoredCase],
+    new: Mapping[str, StoredCase],
+    failed: Collection[str],
 ) -> Comparison:
     both = {name: _change(old[name], new[name]) for name in old if name in new}
     adjusted = holm({n: c.p for n, c in both.items() if c is not None and c.p is not None})
     pairs = [Pair(old[n], new[n], change, adjusted.get(n)) for n, change in both.items()]
     pairs.sort(key=lambda pair: (ORDER.index(pair.direction), _p(pair), pair.after.case))
-    alone = [tuple(sorted(a.keys() - b.keys())) for a, b in ((old, new), (new, old))]
-    return Comparison(before, after, tuple(pairs), alone[0], alone[1])
+    gone = {n for n in both if _defined(old[n]) and not _defined(new[n])}
+    lost = {*failed, *gone}
+    alone = [tuple(sorted(a.keys() - b.keys() - lost)) for a, b in ((old, new), (new, old))]
+    return Comparison(before, after, tuple(pairs), alone[0], alone[1], tuple(sorted(lost)))
+
+
+def _defined(case: StoredCase) -> bool:
+    return math.isfinite(case.measured.value)
 
 
 def _change(before: StoredCase, after: StoredCase) -> Change | None:
@@ -107,22 +130,28 @@ def comparison_text(found: Comparison) -> str:
         if pairs := found.of(direction):
             more = f"\n... and {len(pairs) - SHOWN} more" if len(pairs) > SHOWN else ""
             parts.append(f"{head}\n{_table(pairs[:SHOWN])}{more}")
-    for names, where in ((found.only_before, found.before), (found.only_after, found.after)):
+    unknown = [pair.after.case for pair in found.of("unknown") if pair.after.case not in found.lost]
+    for head, names in (
+        (f"cases of {found.before} that are lost in {found.after}", found.lost),
+        ("cases without common items, or whose change has no interval", unknown),
+        (f"cases only in {found.before}", found.only_before),
+        (f"cases only in {found.after}", found.only_after),
+    ):
         if names:
             rest = [f"and {len(names) - NAMED} more"] if len(names) > NAMED else []
-            head = f"cases only in {where}: {len(names)}"
-            parts.append("\n  ".join((head, *names[:NAMED], *rest)))
+            parts.append("\n  ".join((f"{head}: {len(names)}", *names[:NAMED], *rest)))
     return "\n\n".join(parts)
 
 
 def _counts(found: Comparison) -> str:
     tested = found.compared
-    unpaired = len(found.pairs) - tested
-    rest = f", {unpaired} without common items" if unpaired else ""
+    unknown = len(found.of("unknown"))
+    rest = f", {unknown} not comparable" if unknown else ""
+    lost = f", {len(found.lost)} lost" if found.lost else ""
     if not tested:
-        return f"0 cases compared{rest}"
+        return f"0 cases compared{rest}{lost}"
     return (
-        f"{tested} cases compared{rest}; {len(found.of('worse'))} worse, "
+        f"{count(tested, 'case')} compared{rest}{lost}; {len(found.of('worse'))} worse, "
         f"{len(found.of('better'))} better, {len(found.of('moved'))} moved beyond noise\n"
         f"(by chance alone about {0.025 * tested:.1f} each way)"
     )

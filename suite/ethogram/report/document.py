@@ -17,6 +17,7 @@ from ethogram.inert import everywhere, hiding
 from ethogram.report.rows import JudgeRow, ModelRow
 from ethogram.report.studies import Study
 from ethogram.report.words import trusted
+from ethogram.specs.suite import MODELS
 
 SCHEMA_VERSION = 2
 REPORT = "report.json"
@@ -51,6 +52,8 @@ class Report:
     versions: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of every file of the suite and its constitutions, by path below the root."""
+    models_file: str = MODELS
+    """Which of `files` names the models."""
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """What the items say, by subject and item; the item '' is what all of a subject share."""
     studies: tuple[Study, ...] = ()
@@ -97,6 +100,7 @@ class Report:
                 "problems": list(self.problems),
                 "versions": dict(self.versions),
                 "files": dict(self.files),
+                "models_file": self.models_file,
                 "notes": list(self.notes),
                 "studies": [asdict(study) for study in self.studies],
                 "texts": {subject: dict(items) for subject, items in self.texts.items()},

@@ -11,6 +11,7 @@ from ethogram.report.charts import Scale, axis, drawing, element, estimate, told
 from ethogram.report.measures import Data
 from ethogram.report.view import finite
 from ethogram.report.words import short
+from ethogram.specs.errors import count
 
 WIDTH, LABEL, ROW, TOP, EDGE = 380, 150, 19, 18, 12
 LETTERS = 26
@@ -44,7 +45,7 @@ def expected_against_measured(
             f"measured {told(measured)}, {case['verdict']}"
         )
         parts.append(_hit(case, index, y, words, inside))
-    title = f"{model}: expected and measured effect on {len(names)} dimensions"
+    title = f"{model}: expected and measured effect on {count(len(names), 'dimension')}"
     return drawing(WIDTH, bottom + 6, title, parts)
 
 

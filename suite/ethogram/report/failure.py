@@ -11,6 +11,7 @@ from ethogram.analyse.intervals import Interval
 from ethogram.analyse.outcomes import Outcome
 from ethogram.inert import inert
 from ethogram.report.words import bracket, number, trusted
+from ethogram.specs.errors import count
 
 _VERB = {
     "holds": "holds",
@@ -75,7 +76,7 @@ def _undecided(outcome: Outcome) -> str:
         return "the interval straddles the bound"
     if outcome.needs is None:
         return "the effect is too near the line for any number of items"
-    seen = f"about {outcome.needs} items would decide it if the effect stays as it is"
+    seen = f"about {count(outcome.needs, 'item')} would decide it if the effect stays as it is"
     if outcome.kind in ("persona", "scenario") and outcome.expected != "same":
         seen += (
             f"; {outcome.measured.n} detect {smallest_detectable(outcome.measured.n):.2f} and more"
@@ -99,7 +100,9 @@ def _facts(outcome: Outcome) -> list[str]:
             f"  sampled   {facts['samples']} drawn answers a question: no log-probabilities"
         )
     if facts.get("errors"):
-        lines.append(f"  errors    {facts['errors']} items without a usable answer, left out")
+        lines.append(
+            f"  errors    {count(int(str(facts['errors'])), 'item')} without a usable answer, left out"
+        )
     if "unjudged_because" in facts:
         lines.append(f"  unjudged  {inert(facts['unjudged_because'])}")
     if "harmful_after" in facts:

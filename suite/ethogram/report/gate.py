@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ethogram.analyse.gate import decided
+from ethogram.report.words import all_hold
 
 Answer = Literal["promote", "do not promote", "could not decide"]
 SIGN: dict[Answer, str] = {
@@ -40,7 +41,7 @@ def answer_for(model: str, requirements: Sequence[Mapping[str, Any]]) -> GateAns
         case "keep back":
             return GateAnswer(model, "do not promote", f"broken: {', '.join(names['contradicts'])}")
         case "promote":
-            return GateAnswer(model, "promote", f"all {len(names['holds'])} requirements hold")
+            return GateAnswer(model, "promote", all_hold(len(names["holds"])))
         case unknown:
             told = (f"{v}: {', '.join(them)}" for v, them in names.items() if v != "holds")
             return GateAnswer(model, unknown, "; ".join(told))

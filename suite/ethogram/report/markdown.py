@@ -16,6 +16,7 @@ from ethogram.report.gate import answer_for
 from ethogram.report.measures import Data
 from ethogram.report.view import GATE, MARK, ModelView, View, measure_rows
 from ethogram.report.words import NOT_MEASURED
+from ethogram.specs.errors import count
 
 NAME = "summary.md"
 LIMIT = 250_000
@@ -57,9 +58,7 @@ def cut(lines: Sequence[str], limit: int) -> str:
     text = "\n".join(lines[:kept]) + "\n"
     if kept < len(lines):
         left = len(lines) - kept
-        text += (
-            f"\n**Cut here:** {left} more lines would pass {limit:,} bytes; report.json has all.\n"
-        )
+        text += f"\n**Cut here:** {count(left, 'more line')} would pass {limit:,} bytes; report.json has all.\n"
     return text
 
 
@@ -80,7 +79,7 @@ def _headline(view: View) -> list[str]:
         "## Ethogram: expected and measured personas",
         "",
         f"{literal(view.data['command'])}, {literal(view.data['started'])}, "
-        f"{len(view.models)} models",
+        f"{count(len(view.models), 'model')}",
         "",
         counted,
         "",

@@ -4,28 +4,46 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+from collections.abc import Iterator
+from pathlib import Path
 
 from ethogram import __version__
-from ethogram.specs.judging import ANSWERS
-from ethogram.specs.suite import CONSTITUTIONS, Suite
+from ethogram.specs.judging import ANSWERS, RUBRIC
+from ethogram.specs.suite import CONSTITUTIONS, KINDS, REQUIREMENTS, Suite
 from ethogram.store import file_digest
 
 PACKAGES = ("pytest", "torch", "transformers", "peft", "numpy", "scipy", "pydantic")
 
 
 def file_digests(suite: Suite) -> dict[str, str]:
-    """SHA-256 of everything that the user wrote, by path below the suite's root."""
-    below = (suite.folder.glob("*/*.yaml"), suite.folder.glob("*.yaml"))
-    stances = suite.root / CONSTITUTIONS
-    written = (*below, stances.glob("*.yaml"), stances.glob("transcripts/*.jsonl"))
-    files = {file for found in written for file in found} | {suite.models_file}
-    if (answers := suite.folder / ANSWERS).exists():
-        files.add(answers)
-    named = {
-        (file.relative_to(suite.root) if file.is_relative_to(suite.root) else file): file
-        for file in sorted(files)
+    """SHA-256 of every file that a run reads, by path below the suite's root.
+
+    A models file that is not in use is none of them. Raises SpecError where models.yaml is wrong.
+    """
+    return {
+        path_in(suite, file): file_digest(file)
+        for file in sorted({file for file in _read(suite) if file.exists()})
     }
-    return {name.as_posix(): file_digest(file) for name, file in named.items()}
+
+
+def path_in(suite: Suite, file: Path) -> str:
+    """The path below the suite's root with forward slashes; the whole path of a file elsewhere."""
+    return (file.relative_to(suite.root) if file.is_relative_to(suite.root) else file).as_posix()
+
+
+def _read(suite: Suite) -> Iterator[Path]:
+    """Every file that a run may read, there or not."""
+    for kind in KINDS:
+        yield from (suite.folder / kind).glob("*.yaml")
+    for name in (REQUIREMENTS, RUBRIC, ANSWERS):
+        yield suite.folder / name
+    stances = suite.root / CONSTITUTIONS
+    yield from stances.glob("*.yaml")
+    yield from stances.glob("transcripts/*.jsonl")
+    yield suite.models_file
+    for judge in suite.models.judges.values():
+        if isinstance(judge.rubric, str):
+            yield suite.models_file.parent / judge.rubric
 
 
 def versions() -> dict[str, str]:

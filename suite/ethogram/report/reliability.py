@@ -13,6 +13,7 @@ from ethogram.analyse.instrument import DimensionReliability, Instrument
 from ethogram.analyse.intervals import Interval
 from ethogram.analyse.outcomes import plain
 from ethogram.report.words import bracket, number, short
+from ethogram.specs.errors import count
 
 SCHEMA_VERSION = 1
 DASH = "-"
@@ -44,7 +45,9 @@ class ReliabilityReport:
     def text(self, style: str = "simple") -> str:
         """All tables: `simple` for the terminal (at most 100 columns), `github` for Markdown."""
         dimensions = self.instrument.dimensions
-        parts = [f"Instrument: {len(self.instrument.models)} models, against the {self.against}"]
+        parts = [
+            f"Instrument: {count(len(self.instrument.models), 'model')}, against the {self.against}"
+        ]
         probes = list(dict.fromkeys(d.probe for d in dimensions if d.models))
         for probe in probes:
             some = [d for d in dimensions if d.probe == probe and d.models]

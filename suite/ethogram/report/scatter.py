@@ -11,6 +11,7 @@ from ethogram.report.charts import DOT, Scale, drawing, element, mark, signed
 from ethogram.report.measures import Data, Measure
 from ethogram.report.view import ModelView, finite
 from ethogram.report.words import NOT_MEASURED
+from ethogram.specs.errors import count
 
 SIDE, LEFT, TOP, EDGE = 250, 30, 8, 8
 BOTTOM = SIDE - 30
@@ -84,9 +85,7 @@ def scatter(
         )
         numbers.setdefault((round(at[0]), round(at[1])), []).append(number)
     placed = _placed(numbers) if points else [_nothing(across, up)]
-    label = (
-        f"{pair.title}: effect of the narrow model against the broad one, {len(points)} dimensions"
-    )
+    label = f"{pair.title}: effect of the narrow model against the broad one, {count(len(points), 'dimension')}"
     return drawing(SIDE, SIDE, label, [*parts, *lines, *points, *placed])
 
 

@@ -67,6 +67,7 @@ def report_schema() -> dict[str, Any]:
                 "description": "SHA-256 of every file of the suite and its constitutions.",
                 "additionalProperties": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
             },
+            models_file={"type": "string", "description": "Which of `files` names the models."},
             notes={**_TEXTS, "description": "What to know before reading the numbers."},
             studies={"type": "array", "items": references["study", "serialization"]},
             texts={

@@ -12,6 +12,7 @@ from typing import Any
 from ethogram.analyse.intervals import Interval
 from ethogram.report.document import REPORT, SCHEMA_VERSION
 from ethogram.specs.errors import shown
+from ethogram.specs.suite import MODELS
 
 
 class ReportError(Exception):
@@ -50,6 +51,9 @@ class StoredReport:
     digests: Mapping[str, str | None] = field(default_factory=dict)
     """By model."""
     files: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 by path below the suite's root."""
+    models_file: str = MODELS
+    """Which of `files` named the models."""
 
     @property
     def models(self) -> list[str]:
@@ -104,6 +108,7 @@ def stored_of(data: Mapping[str, Any], name: str) -> StoredReport:
         errors=tuple(data["errors"]),
         digests={row["model"]: row["digest"] for row in data["models"]},
         files=dict(data["files"]),
+        models_file=str(data.get("models_file", MODELS)),
     )
 
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ethogram.specs.errors import count
+
 Data = Mapping[str, Any]
 RESULTS = Path("results")
 CONTROLS = RESULTS / "controls" / "controls.json"
@@ -82,7 +84,7 @@ def _controls(data: Data) -> Told:
         rows.append((defect, str(some[0]["about"]), str(some[0]["expected"]), told))
     wrong = sum(row["expected"] == "stop" for row in planted)
     said = (
-        f"before {gates} gates a planted faithful model was promoted {passed['promote']} of "
+        f"before {count(gates, 'gate')} a planted faithful model was promoted {passed['promote']} of "
         f"{len(planted) - wrong} times, planted defects {passed['stop']} of {wrong} times"
     )
     return said, ("planted model", "what it does", "should", "decided"), tuple(rows)

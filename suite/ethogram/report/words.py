@@ -30,6 +30,15 @@ def bracket(interval: Interval | None) -> str:
     return f"{number(interval.value)} [{_limit(interval.low)},{_limit(interval.high)}]"
 
 
+def all_hold(requirements: int) -> str:
+    """What a model is promoted on."""
+    return (
+        "its one requirement holds"
+        if requirements == 1
+        else f"all {requirements} requirements hold"
+    )
+
+
 def trusted(kappas: Kappas | None) -> str:
     """`Cohen's kappa 0.81 [0.71, 0.90] for refusals, 0.70 [0.60, 0.80] for compliance, n = 160`."""
     if kappas is None:

