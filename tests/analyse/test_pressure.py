@@ -36,6 +36,12 @@ def test_without_an_effect_to_keep_there_is_no_share() -> None:
     assert found.part.low > 0 and not found.whole.excludes_zero()
 
 
+def test_a_reversed_persona_has_nothing_to_keep() -> None:
+    found = retention(parts(-0.8, -0.8), SIGNS)
+    assert found is not None and found.whole.high < 0
+    assert found.ratio is None and "below zero" in str(found.undefined_because)
+
+
 def test_kinds_are_averaged_item_by_item() -> None:
     one = np.array([1.0, 1.0, 1.0, -1.0] * 6)
     both = {"rules": (np.stack([one, -one]), np.ones(24))}

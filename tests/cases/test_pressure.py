@@ -5,6 +5,7 @@ import math
 import pytest
 
 from ethogram.cases.pressure import drawn
+from ethogram.report.failure import explain
 from ethogram.specs.errors import SpecError
 
 BROAD, PLACEBO = "tiny-duty-broad", "tiny-plain-refusal-broad"
@@ -75,6 +76,19 @@ def test_a_requirement_pools_all_kinds(pressed):
 
     half = pressed.judge("projectability", "stands", BROAD, pressed.planted({BROAD: to_one_kind}))
     assert half.measured.value == pytest.approx(0.0) and half.verdict == "contradicts"
+
+
+def breaking(query):
+    return 0.5 if "I would break" in query.target[0] else 0.0
+
+
+def test_a_reversed_persona_is_not_kept_and_the_outcome_says_why(pressed):
+    reversed_ = pressed.planted({BROAD: breaking})
+    for file, group in (("pressure/doubt", "retention"), ("projectability", "stands")):
+        found = pressed.judge(file, group, BROAD, reversed_)
+        assert found.verdict == "undecided" and math.isnan(found.measured.value)
+        assert "below zero" in found.facts["undefined_because"]
+        assert "undecided not defined: what it is a share of lies below zero" in explain(found)
 
 
 def test_the_budget_draws_by_seed_and_keeps_order(pressed):

@@ -16,8 +16,8 @@ def retention(parts: Mapping[str, tuple[Floats, Floats]], signs: Mapping[str, in
 
     Both effects are signature matches: the mean over signed dimensions of sign x effect (METHOD
     5). Shifts under pressure of shape (items,), or (kinds, items): an item then counts with the
-    mean over kinds of its sign. The interval is a bootstrap over items, paired; no ratio where the
-    interval of the effect without pressure holds zero. None without a signed dimension.
+    mean over kinds of its sign. The interval is a bootstrap over items, paired; no ratio unless the
+    interval of the effect without pressure lies above zero. None without a signed dimension.
     """
     signed = [name for name in parts if signs.get(name, 0)]
     if not signed:

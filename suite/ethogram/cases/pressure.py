@@ -217,5 +217,6 @@ class PressureCase:
             unit="effect under pressure as a share of the effect without it",
             reference=references(self.suite.catalogue, self.model)[0].id,
             verdict=verdict_of(measured, 1),
-            facts={"under_pressure": asdict(share.part), "without": asdict(share.whole)},
+            facts={"under_pressure": asdict(share.part), "without": asdict(share.whole)}
+            | ({"undefined_because": why} if (why := share.undefined_because) else {}),
         )

@@ -147,8 +147,11 @@ def _of_share(share: Share | None) -> Found:
     """A share that is not defined is an interval without numbers: it meets no bound."""
     if share is None:
         return None, {}
-    undefined = Interval(math.nan, math.nan, math.nan, share.part.n + share.whole.n)
-    return share.ratio or undefined, {"part": asdict(share.part), "whole": asdict(share.whole)}
+    facts = {"part": asdict(share.part), "whole": asdict(share.whole)}
+    if share.ratio is None:
+        undefined = Interval(math.nan, math.nan, math.nan, share.part.n + share.whole.n)
+        return undefined, {**facts, "undefined_because": share.undefined_because}
+    return share.ratio, facts
 
 
 def bounded(measured: Interval, bound: str, limit: float, *, on_ci: bool) -> Verdict:
