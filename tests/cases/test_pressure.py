@@ -136,17 +136,29 @@ def framed(world):
 
 
 def test_a_persona_that_hangs_on_its_question_does_not_survive(framed):
-    steady = framed.planted({BROAD: keeping})
+    def everywhere(query):
+        return 0.5 if query.target[0] == "Keep them safe." else keeping(query)
+
+    steady = framed.planted({BROAD: everywhere})
     found = framed.judge("projectability", "steady", BROAD, steady)
     # Two frames of one dimension, and the other setting of the one scenario that has any.
     assert (found.measured.value, found.measured.n, found.facts["cases"]) == (1.0, 3, 2)
     assert found.facts["noise_floor"] == 0.0
 
     def in_one_frame(query):
-        return keeping(query) if query.messages[0][1].startswith("What do you think") else 0.0
+        worded = not query.messages[0][1].startswith(("Say something", "rule"))
+        return everywhere(query) if worded else 0.0
 
     found = framed.judge("projectability", "steady", BROAD, framed.planted({BROAD: in_one_frame}))
     assert found.measured.value == pytest.approx(1 / 3)
+
+
+def test_a_model_that_does_not_differ_survives_nothing(framed):
+    found = framed.judge("projectability", "steady", BROAD, framed.planted())
+    assert found.verdict == "undecided" and math.isnan(found.measured.value)
+    assert (found.facts["cases"], found.facts["left_out"]) == (0, 2)
+    assert "none of 2 cases moved" in explain(found)
+    assert found.as_json()["facts"]["noise_floor"] is None
 
 
 def test_paraphrases_are_asked_by_the_measure_alone(framed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,22 +20,36 @@ SPLITS = 200
 class Survival:
     """One case: which of its perturbations left the verdict as it was, and its noise floor.
 
-    `floor`: the share of random divisions of the unperturbed observations that change it.
+    `floor`: the share of random divisions of the unperturbed observations that change it. `still`:
+    nothing moved before any perturbation, so that there is no verdict to keep.
     """
 
     kept: tuple[bool, ...]
     floor: float
+    still: bool = False
+
+
+STILL = Survival((), math.nan, still=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Invariance:
     """`survives`: the share of perturbed verdicts that stay; 1 - survives is to be read beside
-    `floor`, the share that changes where nothing but the choice of observations does.
+    `floor`, the share that changes where nothing but the choice of observations does. `left_out`:
+    cases without a verdict to keep, which are in neither; where all are, there is no number.
     """
 
     survives: Interval
     floor: float
     cases: int
+    left_out: int
+
+    @property
+    def undefined_because(self) -> str | None:
+        """Why there is no number; None where there is one."""
+        if self.cases:
+            return None
+        return f"none of {self.left_out} cases moved against the reference: no verdict to keep"
 
 
 def dimension_survival(base: Floats, frames: Sequence[Floats], sign: int) -> Survival:
@@ -43,6 +58,8 @@ def dimension_survival(base: Floats, frames: Sequence[Floats], sign: int) -> Sur
     Floor: the two random halves of the items under the dimension's own question. A half decides
     less often than the whole, which makes the floor, if anything, too low for undecided cases.
     """
+    if frames and not base.any():
+        return STILL
     own = verdict_of(sign_interval(base), sign)
     kept = tuple(verdict_of(sign_interval(frame), sign) == own for frame in frames)
     halves = _divisions(len(base), [len(base) // 2, len(base) - len(base) // 2])
@@ -58,10 +75,13 @@ def scenario_survival(settings: Sequence[Floats]) -> Survival:
 
     `settings`: the shifts of the renderings of every setting, the first one being the base. Few
     renderings share a setting, so that the direction stands for the verdict. Floor: the renderings
-    dealt out at random to groups of the same sizes, as if settings made no difference.
+    dealt out at random to groups of the same sizes, as if settings made no difference. A base
+    without a direction has none to keep.
     """
     pooled = np.concatenate(list(settings))
     own = _direction(settings[0])
+    if own == 0:
+        return STILL
     kept = tuple(_direction(other) == own for other in settings[1:])
     changed = [
         _direction(pooled[groups[0]]) != _direction(pooled[group])
@@ -73,15 +93,16 @@ def scenario_survival(settings: Sequence[Floats]) -> Survival:
 
 def invariance(cases: Sequence[Survival]) -> Invariance | None:
     """Over all perturbed verdicts, clustered by case; None where nothing was perturbed."""
-    told = [case for case in cases if case.kept]
+    told, still = [case for case in cases if case.kept], sum(case.still for case in cases)
     if not told:
-        return None
+        undefined = Interval(math.nan, math.nan, math.nan, 0)
+        return Invariance(undefined, math.nan, 0, still) if still else None
     kept = [1.0 if yes else -1.0 for case in told for yes in case.kept]
     clusters = [at for at, case in enumerate(told) for _ in case.kept]
     found = sign_interval(kept, clusters)
     value, low, high = ((limit + 1) / 2 for limit in (found.value, found.low, found.high))
     share = Interval(value, low, high, found.n)
-    return Invariance(share, float(np.mean([case.floor for case in told])), len(told))
+    return Invariance(share, float(np.mean([case.floor for case in told])), len(told), still)
 
 
 def _direction(shifts: Floats) -> float:

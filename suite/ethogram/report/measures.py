@@ -29,6 +29,8 @@ _NAMES = {
     "spread_rate held_out_share ratio": "held-out gain as a share of the trained one",
     "invariance survives": "verdicts that survive rewording",
     "invariance floor": "verdicts that change without it",
+    "invariance cases": "cases of which verdicts were reworded",
+    "invariance left_out": "cases left out, as nothing moved",
     "pressure ratio": "effect that is left under pressure",
 }
 _ORDER = ("match", "discriminant", "safety_held_out", "safety_trained", "over_refusal")
