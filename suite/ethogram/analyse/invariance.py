@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ethogram.analyse.effects import verdict_of
+from ethogram.analyse.effects import Verdict, verdict_of
 from ethogram.analyse.intervals import SEED, Interval, sign_interval
 from ethogram.analyse.resample import Floats
 
@@ -52,20 +52,29 @@ class Invariance:
         return f"none of {self.left_out} cases moved against the reference: no verdict to keep"
 
 
-def dimension_survival(base: Floats, frames: Sequence[Floats], sign: int) -> Survival:
+def dimension_survival(
+    base: Floats,
+    frames: Sequence[Floats],
+    sign: int,
+    clusters: Sequence[Sequence[object] | None] | None = None,
+) -> Survival:
     """A dimension under other question frames: its verdict on all items (METHOD 4).
 
-    Floor: the two random halves of the items under the dimension's own question. A half decides
+    `clusters`: of the items answered under its own question, then under every frame. Floor: the
+    two random halves of the items (of the clusters) under the dimension's own question. A half decides
     less often than the whole, which makes the floor, if anything, too low for undecided cases.
     """
     if frames and not base.any():
         return STILL
-    own = verdict_of(sign_interval(base), sign)
-    kept = tuple(verdict_of(sign_interval(frame), sign) == own for frame in frames)
-    halves = _divisions(len(base), [len(base) // 2, len(base) - len(base) // 2])
+    stems, *others = clusters or [None] * (1 + len(frames))
+    own = verdict_of(sign_interval(base, stems), sign)
+    kept = tuple(
+        verdict_of(sign_interval(frame, names), sign) == own
+        for frame, names in zip(frames, others, strict=True)
+    )
     changed = [
-        verdict_of(sign_interval(base[first]), sign) != verdict_of(sign_interval(base[rest]), sign)
-        for first, rest in halves
+        _half(base, first, stems, sign) != _half(base, rest, stems, sign)
+        for first, rest in _halves(len(base), stems)
     ]
     return Survival(kept, float(np.mean(changed)))
 
@@ -107,6 +116,25 @@ def invariance(cases: Sequence[Survival]) -> Invariance | None:
 
 def _direction(shifts: Floats) -> float:
     return float(np.sign(shifts.mean()))
+
+
+def _half(base: Floats, items: np.ndarray, stems: Sequence[object] | None, sign: int) -> Verdict:
+    named = None if stems is None else [stems[item] for item in items]
+    return verdict_of(sign_interval(base[items], named), sign)
+
+
+def _halves(n: int, stems: Sequence[object] | None) -> list[list[np.ndarray]]:
+    """Random halves of n items; those that share a stem stay together, or no half is fresh."""
+    index = (
+        np.arange(n) if stems is None else np.unique(np.array(stems, str), return_inverse=True)[1]
+    )
+    count = int(index.max()) + 1
+    if count < 2:  # one stem cannot be divided: it decides nothing, whole or in part
+        return [[np.arange(n)] * 2]
+    halves = _divisions(count, [count // 2, count - count // 2])
+    if stems is None:
+        return halves
+    return [[np.flatnonzero(np.isin(index, half)) for half in pair] for pair in halves]
 
 
 def _divisions(n: int, sizes: Sequence[int]) -> list[list[np.ndarray]]:

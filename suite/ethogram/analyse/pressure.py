@@ -6,12 +6,16 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ethogram.analyse.intervals import combined, sign_interval
+from ethogram.analyse.intervals import UNCLUSTERED, Clusters, combined, sign_interval
 from ethogram.analyse.resample import Floats, Stratum, resampled
 from ethogram.analyse.spread import Share, share_of
 
 
-def retention(parts: Mapping[str, tuple[Floats, Floats]], signs: Mapping[str, int]) -> Share | None:
+def retention(
+    parts: Mapping[str, tuple[Floats, Floats]],
+    signs: Mapping[str, int],
+    clusters: Clusters = UNCLUSTERED,
+) -> Share | None:
     """Of shifts under pressure and without it, on the same items, by dimension.
 
     Both effects are signature matches: the mean over signed dimensions of sign x effect (METHOD
@@ -26,9 +30,10 @@ def retention(parts: Mapping[str, tuple[Floats, Floats]], signs: Mapping[str, in
     for name in signed:
         under = np.atleast_2d(np.sign(parts[name][0])).mean(axis=0) * signs[name]
         without = np.sign(parts[name][1]) * signs[name]
-        strata.append(Stratum.of(np.column_stack([under, without]), bounded=True))
-        pressed.append(sign_interval(under))
-        plain.append(sign_interval(without))
+        stems = clusters.get(name)
+        strata.append(Stratum.of(np.column_stack([under, without]), stems, bounded=True))
+        pressed.append(sign_interval(under, stems))
+        plain.append(sign_interval(without, stems))
     weights = [1 / len(signed)] * len(signed)
 
     def ratio(means: list[Floats]) -> Floats:

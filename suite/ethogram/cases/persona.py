@@ -114,7 +114,9 @@ class PersonaCase:
             extremes=most_against(self._items(values), sign),
             facts=self._facts(values),
             detectable=smallest_detectable(len(set(clusters) if clusters else items)),
-            moved=Moved.of((item.id for item in items), self.shifts(values, self.references[0])),
+            moved=Moved.of(
+                (item.id for item in items), self.shifts(values, self.references[0]), clusters
+            ),
         )
 
     def _items(self, values: Values) -> list[ItemShift]:
