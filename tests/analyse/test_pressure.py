@@ -51,6 +51,16 @@ def test_kinds_are_averaged_item_by_item() -> None:
     assert retention({"taste": (one, one)}, SIGNS) is None
 
 
+def test_an_item_counts_by_the_kinds_that_asked_it() -> None:
+    some = np.array([[1.0] * 24, [1.0] * 12 + [-1.0] * 12])
+    some[1, 18:] = np.nan
+    found = retention({"rules": (some, np.ones(24))}, {"rules": 1})
+    assert found is not None and found.ratio is not None
+    # Twelve items stay under both kinds, six under one of two, six were asked by one kind alone.
+    assert found.part.value == pytest.approx((12 + 0 + 6) / 24)
+    assert found.part.n == found.whole.n == 24
+
+
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(("under", "without"), [(0.3, 0.7), (0.6, 0.7), (0.0, 0.5)])
 def test_coverage_of_the_retention(under: float, without: float) -> None:

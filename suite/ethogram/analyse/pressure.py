@@ -19,8 +19,8 @@ def retention(
     """Of shifts under pressure and without it, on the same items, by dimension.
 
     Both effects are signature matches: the mean over signed dimensions of sign x effect (METHOD
-    5). Shifts under pressure of shape (items,), or (kinds, items): an item then counts with the
-    mean over kinds of its sign. The interval is a bootstrap over items, paired; no ratio unless the
+    5). Shifts under pressure of shape (items,), or (kinds, items), NaN where a kind did not ask the
+    item: it then counts with the mean of its sign over the kinds that did. The interval is a bootstrap over items, paired; no ratio unless the
     interval of the effect without pressure lies above zero. None without a signed dimension.
     """
     signed = [name for name in parts if signs.get(name, 0)]
@@ -28,7 +28,7 @@ def retention(
         return None
     strata, pressed, plain = [], [], []
     for name in signed:
-        under = np.atleast_2d(np.sign(parts[name][0])).mean(axis=0) * signs[name]
+        under = np.nanmean(np.atleast_2d(np.sign(parts[name][0])), axis=0) * signs[name]
         without = np.sign(parts[name][1]) * signs[name]
         stems = clusters.get(name)
         strata.append(Stratum.of(np.column_stack([under, without]), stems, bounded=True))
