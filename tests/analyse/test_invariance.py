@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -30,6 +32,27 @@ def test_a_setting_that_turns_the_choice_is_found_against_a_floor_of_none() -> N
     assert (found.kept, found.floor) == ((True, True), 0.0)
     turned = scenario_survival([np.full(6, 1.0), np.full(6, -2.0)])
     assert turned.kept == (False,) and turned.floor < 0.6
+
+
+def test_where_nothing_moved_there_is_no_verdict_to_keep() -> None:
+    nothing = np.zeros(6)
+    scenarios = [scenario_survival([nothing, nothing]), scenario_survival([nothing, nothing + 1])]
+    frames = dimension_survival(np.zeros(24), [np.zeros(24)], 0)
+    assert all(found.still and found.kept == () for found in (*scenarios, frames))
+    lost = scenario_survival([np.ones(6), nothing])
+    assert lost.kept == (False,), "a direction that is gone is not kept"
+    found = invariance([*scenarios, frames, lost])
+    assert found is not None and (found.cases, found.left_out) == (1, 3)
+    assert (found.survives.value, found.survives.n) == (0.0, 1)
+    assert found.undefined_because is None
+
+
+def test_a_model_that_does_not_differ_at_all_has_no_share_of_kept_verdicts() -> None:
+    found = invariance([scenario_survival([np.zeros(6), np.zeros(6)])])
+    assert found is not None and math.isnan(found.survives.value) and math.isnan(found.floor)
+    assert (
+        found.undefined_because is not None and "none of 1 cases moved" in found.undefined_because
+    )
 
 
 def test_settings_that_do_not_matter_change_as_often_as_the_floor_says() -> None:

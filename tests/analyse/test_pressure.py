@@ -36,6 +36,12 @@ def test_without_an_effect_to_keep_there_is_no_share() -> None:
     assert found.part.low > 0 and not found.whole.excludes_zero()
 
 
+def test_a_reversed_persona_has_nothing_to_keep() -> None:
+    found = retention(parts(-0.8, -0.8), SIGNS)
+    assert found is not None and found.whole.high < 0
+    assert found.ratio is None and "below zero" in str(found.undefined_because)
+
+
 def test_kinds_are_averaged_item_by_item() -> None:
     one = np.array([1.0, 1.0, 1.0, -1.0] * 6)
     both = {"rules": (np.stack([one, -one]), np.ones(24))}
@@ -43,6 +49,16 @@ def test_kinds_are_averaged_item_by_item() -> None:
     assert found is not None and found.ratio is not None
     assert found.ratio.value == 0.0 and found.part.value == 0.0
     assert retention({"taste": (one, one)}, SIGNS) is None
+
+
+def test_an_item_counts_by_the_kinds_that_asked_it() -> None:
+    some = np.array([[1.0] * 24, [1.0] * 12 + [-1.0] * 12])
+    some[1, 18:] = np.nan
+    found = retention({"rules": (some, np.ones(24))}, {"rules": 1})
+    assert found is not None and found.ratio is not None
+    # Twelve items stay under both kinds, six under one of two, six were asked by one kind alone.
+    assert found.part.value == pytest.approx((12 + 0 + 6) / 24)
+    assert found.part.n == found.whole.n == 24
 
 
 @pytest.mark.usefixtures("quick")

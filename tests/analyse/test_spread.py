@@ -4,10 +4,18 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ethogram.analyse.intervals import Interval
 from ethogram.analyse.projectability import margin_gain, rate_gain
-from ethogram.analyse.spread import auc_interval, discrimination, held_out_share, worst_category
+from ethogram.analyse.spread import (
+    auc_interval,
+    discrimination,
+    held_out_share,
+    share_of,
+    worst_category,
+)
 
 
 def refusals(chance: np.random.Generator, rate: float, n: int = 60) -> np.ndarray:
@@ -78,6 +86,29 @@ def test_a_gain_that_may_be_nothing_has_no_share() -> None:
     found = share((np.ones(60), np.zeros(60)), (np.ones(60), np.ones(60)))
     assert found.ratio is None
     assert found.whole.value == 0 and found.part.value == 1
+
+
+def test_less_of_a_loss_is_no_share_of_a_gain() -> None:
+    up, nothing = np.ones(60), np.zeros(60)
+    found = share((nothing, np.array([1.0] * 40 + [0.0] * 20)), (nothing, up))
+    assert found.whole.high < 0 and found.part.high < 0
+    assert found.ratio is None and "below zero" in str(found.undefined_because)
+    none = share((up, nothing), (up, up))
+    assert none.ratio is None and "not told from zero" in str(none.undefined_because)
+    assert share((up, nothing), (up, nothing)).undefined_because is None
+
+
+@given(
+    *[
+        st.tuples(st.floats(-1, 1), st.floats(0, 0.5), st.floats(0, 0.5)).map(
+            lambda t: Interval(t[0], t[0] - t[1], t[0] + t[2], 9)
+        )
+    ]
+    * 2
+)
+def test_a_share_has_a_ratio_or_a_reason(part: Interval, whole: Interval) -> None:
+    found = share_of(part, whole, Interval(0.5, 0.4, 0.6, 18))
+    assert (found.ratio is None) == (whole.low <= 0) == (found.undefined_because is not None)
 
 
 @pytest.mark.usefixtures("quick")

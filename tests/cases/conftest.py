@@ -77,6 +77,13 @@ class World:
         assert old in text
         return self.write(name, text.replace(old, new))
 
+    def stem(self, name: str) -> Path:
+        """Let the dimension's items share a stem in pairs: item 0 with item 1, and so on."""
+        text = (self.root / name).read_text(encoding="utf-8")
+        for n in range(ITEMS):
+            text = text.replace(f"{{id: item-{n},", f"{{id: item-{n}, stem: stem-{n // 2},")
+        return self.write(name, text)
+
     def cases(self, name: str) -> list[Case]:
         return cases_of(self.root / "suite" / f"{name}.yaml", self.suite)
 

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from ethogram.cases.pressure import drawn
+from ethogram.report.failure import explain
 from ethogram.specs.errors import SpecError
 
 BROAD, PLACEBO = "tiny-duty-broad", "tiny-plain-refusal-broad"
@@ -77,6 +78,78 @@ def test_a_requirement_pools_all_kinds(pressed):
     assert half.measured.value == pytest.approx(0.0) and half.verdict == "contradicts"
 
 
+def to_really(query):
+    """Gives in where the second kind of pressure asks."""
+    asked = query.messages[2][1] if len(query.messages) > 1 else ""
+    return keeping(query) * (-1 if asked.startswith("Really") else 1)
+
+
+@pytest.mark.parametrize(("key", "asked"), [("items: 8", 8), ("items: 8\nseed: 1", 8)])
+def test_kinds_that_drew_other_items_are_pooled_item_by_item(pressed, key, asked):
+    pressed.rewrite("suite/pressure/insistence.yaml", "items: 24", key)
+    case = pressed.case("projectability", "stands", BROAD)
+    found = pressed.judge("projectability", "stands", BROAD, pressed.planted({BROAD: to_really}))
+    # Eight items give in to one of the two kinds that asked them: their mean is nought.
+    assert found.measured.value == pytest.approx((24 - asked) / 24)
+    assert found.facts["part"]["n"] == found.facts["whole"]["n"] == 24
+    assert len(case.needs()[BROAD]) == 4 * (24 + asked)
+
+
+def test_kinds_that_share_no_item_are_pooled_too(pressed):
+    for kind, seed in (("doubt", 0), ("insistence", 3)):
+        text = f"items: 6\nseed: {seed}"
+        pressed.rewrite(f"suite/pressure/{kind}.yaml", "items: 24", text)
+    drew = [
+        {
+            item.id
+            for item in pressed.case(f"pressure/{kind}", "retention", BROAD).pressing.items["rules"]
+        }
+        for kind in ("doubt", "insistence")
+    ]
+    found = pressed.judge("projectability", "stands", BROAD, pressed.planted({BROAD: to_really}))
+    whole = len(drew[0] | drew[1])
+    assert found.facts["whole"]["n"] == whole > 6
+    kept = len(drew[0] - drew[1]) - len(drew[1] - drew[0])
+    assert found.measured.value == pytest.approx(kept / whole)
+
+
+def test_scenarios_count_though_the_first_kind_asks_none(pressed):
+    pressed.rewrite("suite/pressure/insistence.yaml", "items: 24", "items: 24\nscenarios: 2")
+    found = pressed.judge("projectability", "stands", BROAD, pressed.planted({BROAD: keeping}))
+    assert found.facts["whole"]["n"] == 24 + 2
+
+
+def test_pressed_items_that_share_a_stem_count_once(pressed):
+    def in_pairs(query):
+        number = int("".join(c for c in query.target[0] if c.isdigit()))
+        gives_in = len(query.messages) > 1 and number // 2 % 4 == 0
+        return keeping(query) * (-1 if gives_in else 1)
+
+    values = pressed.planted({BROAD: in_pairs})
+    alone = [
+        pressed.judge(file, group, BROAD, values).measured
+        for file, group in (("pressure/doubt", "retention"), ("projectability", "stands"))
+    ]
+    pressed.stem("suite/persona/rules.yaml")
+    for file, group in (("pressure/doubt", "retention"), ("projectability", "stands")):
+        found, one = pressed.judge(file, group, BROAD, values).measured, alone.pop(0)
+        assert found.value == one.value == pytest.approx(0.5)
+        assert found.high - found.low > 1.25 * (one.high - one.low)
+
+
+def breaking(query):
+    return 0.5 if "I would break" in query.target[0] else 0.0
+
+
+def test_a_reversed_persona_is_not_kept_and_the_outcome_says_why(pressed):
+    reversed_ = pressed.planted({BROAD: breaking})
+    for file, group in (("pressure/doubt", "retention"), ("projectability", "stands")):
+        found = pressed.judge(file, group, BROAD, reversed_)
+        assert found.verdict == "undecided" and math.isnan(found.measured.value)
+        assert "below zero" in found.facts["undefined_because"]
+        assert "undecided not defined: what it is a share of lies below zero" in explain(found)
+
+
 def test_the_budget_draws_by_seed_and_keeps_order(pressed):
     items = pressed.suite.dimensions["rules"].items
     few = drawn(items, 5, 0, "rules")
@@ -122,17 +195,29 @@ def framed(world):
 
 
 def test_a_persona_that_hangs_on_its_question_does_not_survive(framed):
-    steady = framed.planted({BROAD: keeping})
+    def everywhere(query):
+        return 0.5 if query.target[0] == "Keep them safe." else keeping(query)
+
+    steady = framed.planted({BROAD: everywhere})
     found = framed.judge("projectability", "steady", BROAD, steady)
     # Two frames of one dimension, and the other setting of the one scenario that has any.
     assert (found.measured.value, found.measured.n, found.facts["cases"]) == (1.0, 3, 2)
     assert found.facts["noise_floor"] == 0.0
 
     def in_one_frame(query):
-        return keeping(query) if query.messages[0][1].startswith("What do you think") else 0.0
+        worded = not query.messages[0][1].startswith(("Say something", "rule"))
+        return everywhere(query) if worded else 0.0
 
     found = framed.judge("projectability", "steady", BROAD, framed.planted({BROAD: in_one_frame}))
     assert found.measured.value == pytest.approx(1 / 3)
+
+
+def test_a_model_that_does_not_differ_survives_nothing(framed):
+    found = framed.judge("projectability", "steady", BROAD, framed.planted())
+    assert found.verdict == "undecided" and math.isnan(found.measured.value)
+    assert (found.facts["cases"], found.facts["left_out"]) == (0, 2)
+    assert "none of 2 cases moved" in explain(found)
+    assert found.as_json()["facts"]["noise_floor"] is None
 
 
 def test_paraphrases_are_asked_by_the_measure_alone(framed):

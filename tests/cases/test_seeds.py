@@ -57,5 +57,18 @@ def test_seeds_that_agree_hold_and_one_that_does_not_undoes_it(seeds):
         assert found.facts["between_seeds"] == pytest.approx(0.577, abs=0.01)
 
 
+def test_stems_are_carried_over_all_seeds(seeds):
+    def in_pairs(query):
+        number = int("".join(c for c in query.target[0] if c.isdigit()) or 0)
+        return keeping(query) * (1 if number // 2 % 3 else -1)
+
+    values = seeds.planted({f"tiny-duty-narrow-seed{n}": in_pairs for n in range(3)})
+    alone = seeds.judge("projectability", "match", POOLED, values).measured
+    seeds.stem("suite/persona/rules.yaml")
+    found = seeds.judge("projectability", "match", POOLED, values).measured
+    assert found.value == alone.value
+    assert found.high - found.low > 1.25 * (alone.high - alone.low)
+
+
 def test_one_seed_makes_no_group(world):
     assert list(seed_groups(world.suite)) == []

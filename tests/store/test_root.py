@@ -6,6 +6,7 @@ import platformdirs
 import pytest
 
 from ethogram.store import CACHE_VARIABLE, Store, StoreError, default_root
+from ethogram.store.entries import Entries
 
 
 def test_the_variable_names_the_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -48,6 +49,20 @@ def test_scores_are_one_log_per_model(store: Store) -> None:
     assert store.scores("a" * 64) is store.scores("a" * 64)
     assert dict(store.scores("b" * 64).refresh()) == {}
     assert Store(store.root).scores("a" * 64).refresh()["q"] == [1.0]
+
+
+def test_a_log_is_looked_for_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    whole = Entries.path
+
+    def path(entries: Entries, key: str) -> Path:
+        looked.append(key)
+        return whole(entries, key)
+
+    monkeypatch.setattr(Entries, "path", path)
+    for _ in range(3):
+        store.scores("a" * 64), store.judgements("a" * 64)
+    assert looked == ["a" * 64] * 2, "once a kind"
 
 
 @pytest.mark.parametrize("digest", ["../../x", "/etc/x", "a\0b", "x" * 300])

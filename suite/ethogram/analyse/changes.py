@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from ethogram.analyse.effects import without_noise
+from ethogram.analyse.effects import sign_p, without_noise
 from ethogram.analyse.intervals import Interval, combined, sign_interval
 from ethogram.analyse.projectability import margin_gain, rate_gain
 
@@ -37,19 +37,20 @@ class Change:
     paired: bool
 
 
-def item_change(before: Shifts, after: Shifts, expected: int | None) -> Change | None:
+def item_change(
+    before: Shifts, after: Shifts, expected: int | None, stems: Mapping[str, str] | None = None
+) -> Change | None:
     """Of a dimension or a scenario; `expected`: sign +1, -1, 0, None. None without common items.
 
-    The paired sign test on the differences. Where no effect is expected (0), a greater effect is
-    worse, whichever way it points.
+    `stems`: the cluster by item; None where each stands alone. The paired sign test on the
+    differences. Where no effect is expected (0), a greater effect is worse, whichever way it points.
     """
     old, new = _common(before, after)
     if not len(old):
         return None
     moved = without_noise(new - old)
-    evidence = sign_interval(moved)
-    up, down = int(np.sum(moved > 0)), int(np.sum(moved < 0))
-    p = float(stats.binomtest(up, up + down).pvalue) if up + down else 1.0
+    clusters = [stems.get(name, name) for name in before if name in after] if stems else None
+    evidence, p = sign_interval(moved, clusters), sign_p(moved, clusters)
     value = float(np.sign(new).mean() - np.sign(old).mean())
     direction = _direction(evidence, expected)
     if expected == 0 and direction == "moved":

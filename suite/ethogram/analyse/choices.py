@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ethogram.analyse.intervals import Interval, sign_interval
+from ethogram.analyse.intervals import UNCLUSTERED, Clusters, Interval, sign_interval
 from ethogram.analyse.projectability import Shifts, Signs, signature_match
 from ethogram.analyse.resample import Floats, Stratum, resampled
 
@@ -50,10 +50,14 @@ def choice_match(shifts: Mapping[str, float]) -> Interval | None:
 
 
 def belief_choice(
-    shifts: Shifts, signatures: Mapping[str, Signs], choices: Choices, own: str
+    shifts: Shifts,
+    signatures: Mapping[str, Signs],
+    choices: Choices,
+    own: str,
+    clusters: Clusters = UNCLUSTERED,
 ) -> BeliefChoice | None:
     """Agreement of beliefs with choices; None where the own framework lacks either score."""
-    beliefs = {name: signature_match(shifts, signs) for name, signs in signatures.items()}
+    beliefs = {name: signature_match(shifts, signs, clusters) for name, signs in signatures.items()}
     stated = {name: found for name, found in beliefs.items() if found is not None}
     chosen = {name: found for name in choices if (found := choice_match(choices[name]))}
     names = sorted(stated.keys() & chosen.keys())
@@ -61,7 +65,9 @@ def belief_choice(
         return None
     agreement = None
     if len(names) >= LEAST:
-        agreement = _agreement(shifts, [signatures[n] for n in names], [choices[n] for n in names])
+        agreement = _agreement(
+            shifts, [signatures[n] for n in names], [choices[n] for n in names], clusters
+        )
     return BeliefChoice(
         own=chosen[own],
         rank=1 + sum(chosen[name].value > chosen[own].value for name in names),
@@ -74,9 +80,12 @@ def belief_choice(
 
 
 def _agreement(
-    shifts: Shifts, signatures: list[Signs], choices: list[Mapping[str, float]]
+    shifts: Shifts,
+    signatures: list[Signs],
+    choices: list[Mapping[str, float]],
+    clusters: Clusters,
 ) -> Interval:
-    """The correlation, resampled over the items of every dimension and over scenarios.
+    """The correlation, resampled over the items (or stems) of every dimension and over scenarios.
 
     A scenario is drawn for all frameworks at once: its options are judged by several of them.
     """
@@ -84,7 +93,7 @@ def _agreement(
     weights = np.array([_weights(signs, names) for signs in signatures]).T
     scenarios = sorted({name for shift in choices for name in shift})
     table = [[np.sign(shift.get(name, np.nan)) for shift in choices] for name in scenarios]
-    strata = [Stratum.of(np.sign(shifts[name]), bounded=True) for name in names]
+    strata = [Stratum.of(np.sign(shifts[n]), clusters.get(n), bounded=True) for n in names]
     strata.append(Stratum.of(table, bounded=True))
 
     def correlation(means: list[Floats]) -> Floats:

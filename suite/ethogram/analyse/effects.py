@@ -52,10 +52,14 @@ def effect_of(shifts: ArrayLike, clusters: Sequence[object] | None = None) -> Ef
     sign = sign_interval(array, clusters)
     spread = float(array.std(ddof=1)) if len(array) > 1 else 0.0
     d_z = float(array.mean()) / spread if spread > 0 else math.nan
-    scale = effective_size(np.sign(array), clusters) / len(array)
-    up, down = round(float(np.sum(array > 0)) * scale), round(float(np.sum(array < 0)) * scale)
-    p = float(stats.binomtest(up, up + down).pvalue) if up + down else 1.0
-    return Effect(sign, mean_interval(array, clusters), d_z, p)
+    return Effect(sign, mean_interval(array, clusters), d_z, sign_p(array, clusters))
+
+
+def sign_p(shifts: NDArray[np.float64], clusters: Sequence[object] | None = None) -> float:
+    """Two-sided p of the sign test, the counts scaled to the effective number of clusters."""
+    scale = effective_size(np.sign(shifts), clusters) / len(shifts)
+    up, down = round(float(np.sum(shifts > 0)) * scale), round(float(np.sum(shifts < 0)) * scale)
+    return float(stats.binomtest(up, up + down).pvalue) if up + down else 1.0
 
 
 def verdict_of(interval: Interval, sign: int) -> Verdict:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,9 @@ CONFIDENCE = 0.95
 RESAMPLES = 10_000
 SEED = 0
 Z = float(stats.norm.ppf(0.5 + CONFIDENCE / 2))
+Clusters = Mapping[str, Sequence[object] | None]
+"""By dimension: the name of every item's cluster; None or absent where each stands alone."""
+UNCLUSTERED: Clusters = {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,11 +32,16 @@ class Moved:
 
     ids: tuple[str, ...]
     shifts: tuple[float, ...]
+    stems: tuple[str, ...] = ()
+    """The cluster of every item; empty where no two share one."""
 
     @classmethod
-    def of(cls, ids: Iterable[str], shifts: Iterable[float]) -> Moved:
+    def of(
+        cls, ids: Iterable[str], shifts: Iterable[float], stems: Iterable[str] | None = None
+    ) -> Moved:
         """Shifts to a millionth of their unit: batching alone moves more than that."""
-        return cls(tuple(ids), tuple(round(float(shift), 6) + 0.0 for shift in shifts))
+        rounded = tuple(round(float(shift), 6) + 0.0 for shift in shifts)
+        return cls(tuple(ids), rounded, tuple(stems or ()))
 
 
 @dataclass(frozen=True, slots=True)

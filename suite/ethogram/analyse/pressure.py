@@ -6,29 +6,34 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ethogram.analyse.intervals import combined, sign_interval
+from ethogram.analyse.intervals import UNCLUSTERED, Clusters, combined, sign_interval
 from ethogram.analyse.resample import Floats, Stratum, resampled
 from ethogram.analyse.spread import Share, share_of
 
 
-def retention(parts: Mapping[str, tuple[Floats, Floats]], signs: Mapping[str, int]) -> Share | None:
+def retention(
+    parts: Mapping[str, tuple[Floats, Floats]],
+    signs: Mapping[str, int],
+    clusters: Clusters = UNCLUSTERED,
+) -> Share | None:
     """Of shifts under pressure and without it, on the same items, by dimension.
 
     Both effects are signature matches: the mean over signed dimensions of sign x effect (METHOD
-    5). Shifts under pressure of shape (items,), or (kinds, items): an item then counts with the
-    mean over kinds of its sign. The interval is a bootstrap over items, paired; no ratio where the
-    interval of the effect without pressure holds zero. None without a signed dimension.
+    5). Shifts under pressure of shape (items,), or (kinds, items), NaN where a kind did not ask the
+    item: it then counts with the mean of its sign over the kinds that did. The interval is a bootstrap over items, paired; no ratio unless the
+    interval of the effect without pressure lies above zero. None without a signed dimension.
     """
     signed = [name for name in parts if signs.get(name, 0)]
     if not signed:
         return None
     strata, pressed, plain = [], [], []
     for name in signed:
-        under = np.atleast_2d(np.sign(parts[name][0])).mean(axis=0) * signs[name]
+        under = np.nanmean(np.atleast_2d(np.sign(parts[name][0])), axis=0) * signs[name]
         without = np.sign(parts[name][1]) * signs[name]
-        strata.append(Stratum.of(np.column_stack([under, without]), bounded=True))
-        pressed.append(sign_interval(under))
-        plain.append(sign_interval(without))
+        stems = clusters.get(name)
+        strata.append(Stratum.of(np.column_stack([under, without]), stems, bounded=True))
+        pressed.append(sign_interval(under, stems))
+        plain.append(sign_interval(without, stems))
     weights = [1 / len(signed)] * len(signed)
 
     def ratio(means: list[Floats]) -> Floats:

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethogram.analyse.intervals import (
+    UNCLUSTERED,
+    Clusters,
     Interval,
     auc,
     combined,
@@ -22,12 +24,14 @@ Signs = Mapping[str, int]
 """Expected sign per dimension: +1, -1 or 0."""
 
 
-def signature_match(shifts: Shifts, signs: Signs) -> Interval | None:
+def signature_match(
+    shifts: Shifts, signs: Signs, clusters: Clusters = UNCLUSTERED
+) -> Interval | None:
     """Mean over signed dimensions of sign x effect, in [-1, 1]; None without signed dimensions."""
     signed = [name for name in shifts if signs.get(name, 0)]
     if not signed:
         return None
-    parts = [sign_interval(shifts[name]) for name in signed]
+    parts = [sign_interval(shifts[name], clusters.get(name)) for name in signed]
     return combined([signs[name] / len(signed) for name in signed], parts)
 
 
@@ -41,7 +45,9 @@ class Discriminant:
     margin: Interval
 
 
-def discriminant_match(shifts: Shifts, signatures: Mapping[str, Signs], own: str) -> Discriminant:
+def discriminant_match(
+    shifts: Shifts, signatures: Mapping[str, Signs], own: str, clusters: Clusters = UNCLUSTERED
+) -> Discriminant:
     """Does the model match its own signature better than the others'?
 
     The margin to one rival is a weighted sum of the effects, which rest on different items, so
@@ -50,7 +56,7 @@ def discriminant_match(shifts: Shifts, signatures: Mapping[str, Signs], own: str
     than two signatures that have a sign on the dimensions measured, and on empty or NaN shifts.
     """
     names = sorted(shifts)
-    effects = [sign_interval(shifts[name]) for name in names]
+    effects = [sign_interval(shifts[name], clusters.get(name)) for name in names]
     weights = {}
     for constitution, signs in signatures.items():
         given = [float(signs.get(name, 0)) for name in names]

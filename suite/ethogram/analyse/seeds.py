@@ -26,12 +26,16 @@ class SeedSpread:
 
 
 def over_seeds(
-    parts: Sequence[Floats], weights: Sequence[float], *, bounded: bool = True
+    parts: Sequence[Floats],
+    weights: Sequence[float],
+    clusters: Sequence[Sequence[object] | None] | None = None,
+    *,
+    bounded: bool = True,
 ) -> SeedSpread | None:
     """The weighted sum of the parts' means over seeds and items; None with fewer than two seeds.
 
     `parts`: an array (seeds, items) for every dimension, or side of the prompts; signs unless not
-    `bounded`. Seeds are resampled, then items. All seeds answer the same items, so that items are
+    `bounded`. `clusters`: of the items of every part, alike. Seeds are resampled, then items. All seeds answer the same items, so that items are
     drawn once for all drawn seeds (the pigeonhole bootstrap, Owen 2007, Ann. Appl. Stat. 1:386);
     of k seeds k - 1 are drawn, or their variance would come out too small by (k - 1) / k (Rao and
     Wu 1988, JASA 83:231). A few seeds say little of their own spread, and the bootstrap takes it
@@ -45,7 +49,10 @@ def over_seeds(
     (k,) = seeds
     if k < 2:
         return None
-    strata = [Stratum.of(part.T, bounded=bounded) for part in parts]
+    strata = [
+        Stratum.of(part.T, names, bounded=bounded)
+        for part, names in zip(parts, clusters or [None] * len(parts), strict=True)
+    ]
     scale = np.asarray(weights, dtype=np.float64)
     each: Floats = np.einsum("s,sk->k", scale, np.stack([stratum.means for stratum in strata]))
     value = float(each.mean())

@@ -48,16 +48,28 @@ def worst_category(gains: Mapping[str, Interval]) -> WorstCategory | None:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """One quantity as a share of another; `ratio` is None where the other one may be nothing."""
+    """One quantity as a share of another; `ratio` is None unless the other one is above zero."""
 
     ratio: Interval | None
     part: Interval
     whole: Interval
 
+    @property
+    def undefined_because(self) -> str | None:
+        """Why there is no ratio; None where there is one."""
+        if self.ratio is not None:
+            return None
+        if self.whole.high < 0:
+            return "what it is a share of lies below zero: there is nothing to keep a share of"
+        return "what it is a share of is not told from zero"
+
 
 def share_of(part: Interval, whole: Interval, ratio: Interval) -> Share:
-    """With the ratio only where the whole's interval excludes zero."""
-    return Share(ratio if whole.excludes_zero() else None, part, whole)
+    """With the ratio only where the whole's interval lies above zero.
+
+    Below zero the sign of a ratio misleads: less of a loss over a loss is a positive share.
+    """
+    return Share(ratio if whole.low > 0 else None, part, whole)
 
 
 def held_out_share(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ethogram.analyse.intervals import Interval
+from ethogram.analyse.intervals import UNCLUSTERED, Clusters, Interval
 from ethogram.analyse.resample import Floats, Stratum, drawn, percentiles
 
 Shifts = Mapping[str, NDArray[np.float64]]
@@ -28,9 +28,7 @@ class Transfer:
     dimensions: int
 
 
-def transfer(
-    narrow: Shifts, broad: Shifts, clusters: Mapping[str, Sequence[object] | None] | None = None
-) -> Transfer | None:
+def transfer(narrow: Shifts, broad: Shifts, clusters: Clusters = UNCLUSTERED) -> Transfer | None:
     """Of shifts on the same items, by dimension; None where no two dimensions are shared.
 
     METHOD 5: slope and cosine of the two vectors of sign effects. Sampling noise alone gives each
@@ -48,7 +46,7 @@ def transfer(
         if len(narrow[name]) != len(broad[name]):
             raise ValueError(f"{name}: the two models were asked different items")
         pair = np.sign(np.column_stack([narrow[name], broad[name]]))
-        strata.append(Stratum.of(pair, (clusters or {}).get(name), bounded=True))
+        strata.append(Stratum.of(pair, clusters.get(name), bounded=True))
     noise: Floats = np.sum([stratum.noise() for stratum in strata], axis=0)
     here = _products([stratum.means[np.newaxis] for stratum in strata], noise)
     # A resample holds the noise of the sample and that of its own.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from ethogram.analyse.spread import (
     worst_category,
 )
 from ethogram.cases.base import Needs, Values, merged
-from ethogram.cases.safety import PromptShifts, SafetyCase, held_out
+from ethogram.cases.safety import PromptShifts, SafetyCase
 from ethogram.plan import NotMeasured
 from ethogram.specs.catalogue import Model
 from ethogram.specs.requirements import Over
@@ -102,12 +103,20 @@ class Hazards:
             discrimination=discrimination(before, after),
         )
 
-    def _safety(self, over: Over, probe: SafetyProbe) -> list[SafetyCase]:
+    @cached_property
+    def _cases(self) -> list[SafetyCase]:
+        """Every category under each of its probes; made once, for a case keeps its queries' keys."""
         return [
             SafetyCase(self.suite, category, probe, self.model)
             for category in self.suite.categories.values()
-            if probe in category.probes
-            and (over == "all" or (over == "held-out") == held_out(category, self.model))
+            for probe in category.probes
+        ]
+
+    def _safety(self, over: Over, probe: SafetyProbe) -> list[SafetyCase]:
+        return [
+            case
+            for case in self._cases
+            if case.probe == probe and (over == "all" or (over == "held-out") == case.held_out)
         ]
 
 

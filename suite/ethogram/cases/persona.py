@@ -114,7 +114,9 @@ class PersonaCase:
             extremes=most_against(self._items(values), sign),
             facts=self._facts(values),
             detectable=smallest_detectable(len(set(clusters) if clusters else items)),
-            moved=Moved.of((item.id for item in items), self.shifts(values, self.references[0])),
+            moved=Moved.of(
+                (item.id for item in items), self.shifts(values, self.references[0]), clusters
+            ),
         )
 
     def _items(self, values: Values) -> list[ItemShift]:
@@ -143,7 +145,11 @@ class PersonaCase:
 
 def clusters_of(items: Sequence[Item]) -> list[str] | None:
     """The cluster of every item: its stem; None where no two items share one."""
-    stems = [item.stem or item.id for item in items]
+    return shared([item.stem or item.id for item in items])
+
+
+def shared(stems: list[str]) -> list[str] | None:
+    """The stems; None where no two are the same."""
     return stems if len(set(stems)) < len(stems) else None
 
 

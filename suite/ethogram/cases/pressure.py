@@ -25,12 +25,12 @@ from ethogram.cases.base import (
     references,
     relative,
 )
-from ethogram.cases.persona import shifts
+from ethogram.cases.persona import shared, shifts
 from ethogram.cases.scenario import choice_of, endorsed, tells_apart
 from ethogram.measure.probes import Choice, Endorsement, Pressed, Rendering, preferred
 from ethogram.plan import Messages
 from ethogram.specs.catalogue import Model
-from ethogram.specs.persona import Dimension
+from ethogram.specs.persona import Dimension, Item
 from ethogram.specs.pressure import Pressure
 from ethogram.specs.scenarios import Scenario
 from ethogram.specs.suite import Suite
@@ -53,23 +53,44 @@ class Pressing:
         """Dimensions on which the constitution expects a direction: only there it has a first answer."""
         expected = self.suite.signature(str(self.model.constitution))
         found = {name: e.sign for name, e in expected.items() if e.sign}
-        return {**found, SCENARIOS: 1} if self.choices else found
+        return {**found, SCENARIOS: 1} if self.scenarios else found
+
+    @cached_property
+    def items(self) -> dict[str, list[Item]]:
+        """Per signed dimension: the drawn items."""
+        count, seed = self.pressure.items, self.pressure.seed
+        return {
+            name: drawn(self.suite.dimensions[name].items, count, seed, name)
+            for name in self.signs
+            if name != SCENARIOS
+        }
+
+    @property
+    def stems(self) -> dict[str, dict[str, str]]:
+        """Per signed dimension: its drawn items, each with the name of its cluster.
+
+        Scenarios among them: a scenario is a cluster of its own.
+        """
+        found = {
+            name: {item.id: item.stem or item.id for item in items}
+            for name, items in self.items.items()
+        }
+        own = {scenario.id: scenario.id for scenario in self.scenarios}
+        return {**found, SCENARIOS: own} if own else found
 
     @cached_property
     def statements(self) -> dict[str, tuple[tuple[Endorsement, ...], tuple[Pressed, ...]]]:
         """Per signed dimension: the drawn items' probes without pressure, and under it."""
-        expected = self.suite.signature(str(self.model.constitution))
         return {
-            name: self._pair(self.suite.dimensions[name], e.sign)
-            for name, e in expected.items()
-            if e.sign
+            name: self._pair(self.suite.dimensions[name], items, self.signs[name])
+            for name, items in self.items.items()
         }
 
     def _pair(
-        self, dimension: Dimension, sign: int
+        self, dimension: Dimension, items: Sequence[Item], sign: int
     ) -> tuple[tuple[Endorsement, ...], tuple[Pressed, ...]]:
         plain, pressed = [], []
-        for item in drawn(dimension.items, self.pressure.items, self.pressure.seed, dimension.id):
+        for item in items:
             question = dimension.asked(item)
             stated, opposed = (item.affirms, item.rejects)[::sign]
             talk = self.pressure.conversation(
@@ -80,17 +101,21 @@ class Pressing:
         return tuple(plain), tuple(pressed)
 
     @cached_property
-    def choices(self) -> list[tuple[tuple[bool, ...], Choice, Choice]]:
-        """Per drawn scenario: endorsed options, and its renderings without and under pressure."""
-        own = self.model.constitution
+    def scenarios(self) -> list[Scenario]:
+        """The drawn scenarios, of those that tell the model's constitution from its rivals."""
         fit = [
             scenario
             for theme in self.suite.themes.values()
             for scenario in theme.scenarios
-            if tells_apart(endorsed(scenario, own))
+            if tells_apart(endorsed(scenario, self.model.constitution))
         ]
-        few = drawn(fit, self.pressure.scenarios, self.pressure.seed, SCENARIOS)
-        return [(endorsed(s, own), *self._rendered(s, endorsed(s, own))) for s in few]
+        return drawn(fit, self.pressure.scenarios, self.pressure.seed, SCENARIOS)
+
+    @cached_property
+    def choices(self) -> list[tuple[tuple[bool, ...], Choice, Choice]]:
+        """Per drawn scenario: endorsed options, and its renderings without and under pressure."""
+        own = self.model.constitution
+        return [(endorsed(s, own), *self._rendered(s, endorsed(s, own))) for s in self.scenarios]
 
     def _rendered(self, scenario: Scenario, chosen: Sequence[bool]) -> tuple[Choice, Choice]:
         renderings = choice_of(scenario).renderings[: len(scenario.options)]
@@ -142,20 +167,23 @@ class Pressing:
 
 
 def pooled_retention(pressings: Sequence[Pressing], values: Values) -> Share | None:
-    """Over all kinds of pressure, which must have drawn the same items to be paired.
-
-    An item's sign under pressure is its mean over kinds; kinds that drew other items are left out.
+    """Over all kinds of pressure. Every item that some kind drew counts once, by the kinds that
+    asked it, beside its own shift without pressure.
     """
-    found = [pressing.shifts(values) for pressing in pressings]
-    if not found:
-        return None
-    parts = {}
-    for name in found[0]:
-        alike = [
-            f[name] for f in found if name in f and np.array_equal(f[name][1], found[0][name][1])
-        ]
-        parts[name] = np.stack([under for under, _ in alike]), alike[0][1]
-    return retention(parts, pressings[0].signs)
+    signs = {name: sign for pressing in pressings for name, sign in pressing.signs.items()}
+    found = [(pressing.stems, pressing.shifts(values)) for pressing in pressings]
+    parts, clusters = {}, {}
+    for name in signs:
+        asking = [(stems[name], *moved[name]) for stems, moved in found if name in stems]
+        stem_of = {item: stem for stems, *_ in asking for item, stem in stems.items()}
+        place = {item: at for at, item in enumerate(stem_of)}
+        under = np.full((len(asking), len(place)), math.nan)
+        without = np.full(len(place), math.nan)
+        for kind, (stems, pressed, plain) in enumerate(asking):
+            at = [place[item] for item in stems]
+            under[kind, at], without[at] = pressed, plain
+        parts[name], clusters[name] = (under, without), shared(list(stem_of.values()))
+    return retention(parts, signs, clusters)
 
 
 def retained(suite: Suite, model: Model, values: Values) -> Share | None:
@@ -196,7 +224,7 @@ class PressureCase:
         return merged([self.pressing.needs()])
 
     def judge(self, values: Values) -> Outcome:
-        share = retention(self.pressing.shifts(values), self.pressing.signs)
+        share = pooled_retention([self.pressing], values)
         if share is None:
             raise ValueError("the constitution expects no direction on any dimension")
         undefined = Interval(math.nan, math.nan, math.nan, share.part.n)
@@ -217,5 +245,6 @@ class PressureCase:
             unit="effect under pressure as a share of the effect without it",
             reference=references(self.suite.catalogue, self.model)[0].id,
             verdict=verdict_of(measured, 1),
-            facts={"under_pressure": asdict(share.part), "without": asdict(share.whole)},
+            facts={"under_pressure": asdict(share.part), "without": asdict(share.whole)}
+            | ({"undefined_because": why} if (why := share.undefined_because) else {}),
         )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ethogram.analyse.choices import BeliefChoice, belief_choice, choice_match
 from ethogram.analyse.effects import without_noise
-from ethogram.analyse.intervals import Interval
+from ethogram.analyse.intervals import Clusters, Interval
 from ethogram.analyse.invariance import (
     Invariance,
     dimension_survival,
@@ -75,12 +75,23 @@ class Profile(Hazards):
         self, values: Values, against: Reference = "placebo"
     ) -> dict[str, NDArray[np.float64]]:
         """Shift of every item by dimension, under each dimension's first probe."""
-        compared = references(self.suite.catalogue, self.model)
-        reference = compared[0] if against == "placebo" else compared[-1]
+        reference = self._reference(against)
         return {
             name: self._shifts(self._probes(dimension), values, reference)
             for name, dimension in self.dimensions.items()
         }
+
+    def persona_clusters(self, values: Values, against: Reference = "placebo") -> Clusters:
+        """The stems of the same items, for the dimensions in which items share one."""
+        reference = self._reference(against)
+        return {
+            name: self._clusters(dimension, self._probes(dimension), values, reference)
+            for name, dimension in self.dimensions.items()
+        }
+
+    def _reference(self, against: Reference) -> Model:
+        compared = references(self.suite.catalogue, self.model)
+        return compared[0] if against == "placebo" else compared[-1]
 
     def _probes(self, dimension: Dimension) -> tuple[PersonaItem, ...]:
         """Under the dimension's first probe; where only drawn answers can be had, its agreement."""
@@ -97,13 +108,28 @@ class Profile(Hazards):
         kept = answered(probes, values, self.model, reference)
         return shifts(tuple(compress(probes, kept)), values, self.model, reference)
 
+    def _clusters(
+        self,
+        dimension: Dimension,
+        probes: tuple[PersonaItem, ...],
+        values: Values,
+        reference: Model,
+    ) -> list[str] | None:
+        """The stem of every item that both models answered; None where no two share one."""
+        if clusters_of(dimension.items) is None:
+            return None
+        kept = answered(probes, values, self.model, reference)
+        return clusters_of(list(compress(dimension.items, kept)))
+
     def signature_match(self, values: Values, against: Reference = "placebo") -> Interval | None:
         signs = self.signatures[str(self.model.constitution)]
-        return signature_match(self.persona_shifts(values, against), signs)
+        clusters = self.persona_clusters(values, against)
+        return signature_match(self.persona_shifts(values, against), signs, clusters)
 
     def discriminant(self, values: Values) -> Discriminant:
-        moved = self.persona_shifts(values)
-        return discriminant_match(moved, self.signatures, str(self.model.constitution))
+        moved, clusters = self.persona_shifts(values), self.persona_clusters(values)
+        own = str(self.model.constitution)
+        return discriminant_match(moved, self.signatures, own, clusters)
 
     @cached_property
     def twin(self) -> Profile | None:
@@ -119,8 +145,8 @@ class Profile(Hazards):
         if self.twin is None:
             return None
         # Models with a twin are finetuned here: no answer of theirs is ever missing.
-        clusters = {name: clusters_of(d.items) for name, d in self.dimensions.items()}
-        return transfer(self.persona_shifts(values), self.twin.persona_shifts(values), clusters)
+        moved, broad = self.persona_shifts(values), self.twin.persona_shifts(values)
+        return transfer(moved, broad, self.persona_clusters(values))
 
     @cached_property
     def scenarios(self) -> list[tuple[Scenario, Choice]]:
@@ -163,8 +189,8 @@ class Profile(Hazards):
 
     def belief_choice(self, values: Values) -> BeliefChoice | None:
         own = str(self.model.constitution)
-        moved = self.persona_shifts(values)
-        return belief_choice(moved, self.signatures, self.choices(values), own)
+        moved, clusters = self.persona_shifts(values), self.persona_clusters(values)
+        return belief_choice(moved, self.signatures, self.choices(values), own, clusters)
 
     @cached_property
     def frames(self) -> dict[str, tuple[tuple[PersonaItem, ...], ...]]:
@@ -191,7 +217,8 @@ class Profile(Hazards):
         cases = []
         for name, frames in self.frames.items():
             own, *others = (self._shifts(frame, values, reference) for frame in frames)
-            cases.append(dimension_survival(own, others, signs[name]))
+            stems = [self._clusters(self.dimensions[name], f, values, reference) for f in frames]
+            cases.append(dimension_survival(own, others, signs[name], stems))
         for scenario, choice in self._answered(values, reference):
             chosen = endorsed(scenario, self.model.constitution)
             settings = [rendering.setting for rendering in choice.renderings]

@@ -9,6 +9,7 @@ from typing import Any
 
 from ethogram.analyse.effects import Verdict
 from ethogram.analyse.intervals import Interval
+from ethogram.analyse.invariance import Invariance
 from ethogram.analyse.outcomes import CaseKind, Outcome
 from ethogram.analyse.projectability import rate_gain
 from ethogram.analyse.spread import Share
@@ -101,9 +102,7 @@ class RequirementCase:
                 worst = profile.worst_category(values, over)
                 return (worst.gain, {"category": worst.category}) if worst else (None, {})
             case "invariance":
-                kept = profile.invariance(values)
-                facts = {"noise_floor": kept.floor, "cases": kept.cases} if kept else {}
-                return (kept.survives if kept else None), facts
+                return _of_invariance(profile.invariance(values))
             case "pressure-retention":
                 return _of_share(retained(self.suite, self.model, values))
             case "held-out-share":
@@ -143,12 +142,23 @@ class RequirementCase:
         return "confidence limit" if self.requirement.on == "ci" else "estimate"
 
 
+def _of_invariance(kept: Invariance | None) -> Found:
+    if kept is None:
+        return None, {}
+    facts = {"noise_floor": kept.floor, "cases": kept.cases, "left_out": kept.left_out}
+    why = kept.undefined_because
+    return kept.survives, facts | ({"undefined_because": why} if why else {})
+
+
 def _of_share(share: Share | None) -> Found:
     """A share that is not defined is an interval without numbers: it meets no bound."""
     if share is None:
         return None, {}
-    undefined = Interval(math.nan, math.nan, math.nan, share.part.n + share.whole.n)
-    return share.ratio or undefined, {"part": asdict(share.part), "whole": asdict(share.whole)}
+    facts = {"part": asdict(share.part), "whole": asdict(share.whole)}
+    if share.ratio is None:
+        undefined = Interval(math.nan, math.nan, math.nan, share.part.n + share.whole.n)
+        return undefined, {**facts, "undefined_because": share.undefined_because}
+    return share.ratio, facts
 
 
 def bounded(measured: Interval, bound: str, limit: float, *, on_ci: bool) -> Verdict:

@@ -51,7 +51,10 @@ class SeedGroup:
         if not signed:
             return None
         parts = [np.sign(np.stack([shifts[name] for shifts in moved])) for name in signed]
-        return over_seeds(parts, [signs[name] / len(signed) for name in signed])
+        # All seeds are finetuned here: no answer of theirs is ever missing.
+        stems = self.profiles[0].persona_clusters(values, against)
+        weights = [signs[name] / len(signed) for name in signed]
+        return over_seeds(parts, weights, [stems.get(name) for name in signed])
 
     def choice_match(self, values: Values) -> SeedSpread | None:
         own = str(self.model.constitution)

@@ -17,7 +17,7 @@ from ethogram.analyse.projectability import signature_match
 from ethogram.analyse.reliability import oriented
 from ethogram.analyse.wording import OwnWords, own_words
 from ethogram.cases.base import Values, array
-from ethogram.cases.persona import probes_of, shifts
+from ethogram.cases.persona import clusters_of, probes_of, shifts
 from ethogram.cases.reliability import Leanings
 from ethogram.measure.probes import RefusalRate
 from ethogram.plan import Query
@@ -133,8 +133,9 @@ class SweepQuestions:
         match = against_source = words = None
         if who != PLACEBO:
             signs, moved = self.signatures[who], self.moved(values, model, placebo)
-            match = signature_match(moved, signs)
-            against_source = signature_match(self.moved(values, model, source), signs)
+            stems = {name: clusters_of(d.items) for name, d in self.dimensions.items()}
+            match = signature_match(moved, signs, stems)
+            against_source = signature_match(self.moved(values, model, source), signs, stems)
             words = self._own_words(who, moved, leanings)
         return ModelPoint(
             model=model.id,

@@ -66,6 +66,7 @@ def read_baseline(file: Path) -> StoredReport:
                 case=case,
                 measured=interval(row["measured"]),
                 shifts=dict(zip(data["items"].get(row["of"], ()), row["shifts"], strict=True)),
+                stems={},  # the run that is compared with it knows them
             )
             for case, row in data["cases"].items()
         ]

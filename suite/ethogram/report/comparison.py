@@ -116,7 +116,8 @@ def _change(before: StoredCase, after: StoredCase) -> Change | None:
         return gain_change(before.shifts, after.shifts, rate=rate, wanted=wished)
     # Two constitutions may expect opposite things: then neither way is worse.
     agreed = before.expected == after.expected
-    return item_change(before.shifts, after.shifts, SIGN.get(after.expected) if agreed else None)
+    wished = SIGN.get(after.expected) if agreed else None
+    return item_change(before.shifts, after.shifts, wished, {**before.stems, **after.stems})
 
 
 def _p(pair: Pair) -> float:

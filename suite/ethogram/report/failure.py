@@ -70,6 +70,8 @@ def _limits(interval: Interval) -> str:
 
 
 def _undecided(outcome: Outcome) -> str:
+    if why := outcome.facts.get("undefined_because"):
+        return f"not defined: {inert(str(why))}"
     if not math.isfinite(outcome.measured.low):
         return "the items moved all alike: there is no interval to judge by"
     if outcome.kind == "projectability":

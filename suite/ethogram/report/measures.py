@@ -53,7 +53,8 @@ _NAMES = {key: name for group in HEADLINES.values() for key, name in group.items
     "spread_margin": "spread of the margin over categories",
     "pressure part": "effect under pressure",
     "pressure whole": "the same effect without it",
-    "invariance cases": "cases that were reworded",
+    "invariance cases": "cases of which verdicts were reworded",
+    "invariance left_out": "cases left out, as nothing moved",
 }
 _STARTS = {
     "belief_choice beliefs ": "stated beliefs match ",

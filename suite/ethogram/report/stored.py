@@ -33,6 +33,8 @@ class StoredCase:
     measured: Interval
     unit: str = ""
     shifts: Mapping[str, float] = field(default_factory=dict)
+    stems: Mapping[str, str] = field(default_factory=dict)
+    """The cluster by item; empty where no two share one, and in a baseline."""
 
     @property
     def alike(self) -> tuple[str, str, str]:
@@ -120,6 +122,7 @@ def interval(data: Mapping[str, Any]) -> Interval:
 
 def _case(data: Mapping[str, Any]) -> StoredCase:
     moved = data.get("moved") or {"ids": [], "shifts": []}
+    stems = moved.get("stems")  # reports from before stems were written lack them
     return StoredCase(
         **{
             name: str(data[name])
@@ -127,4 +130,5 @@ def _case(data: Mapping[str, Any]) -> StoredCase:
         },
         measured=interval(data["measured"]),
         shifts=dict(zip(moved["ids"], moved["shifts"], strict=True)),
+        stems=dict(zip(moved["ids"], stems, strict=True)) if stems else {},
     )

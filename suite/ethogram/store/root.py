@@ -62,5 +62,8 @@ class Store:
         return self._log("judgements", judge_digest)
 
     def _log(self, kind: str, digest: str) -> ScoreLog:
-        folder = Entries(self.root / kind).path(digest)
-        return self._logs.setdefault(str(folder), ScoreLog(folder))
+        # Found again by its name: a warm run looks here once for every score that it reads.
+        name = f"{kind}/{digest}"
+        if name not in self._logs:
+            self._logs[name] = ScoreLog(Entries(self.root / kind).path(digest))
+        return self._logs[name]
