@@ -249,7 +249,7 @@ def test_a_file_beside_the_folders_of_the_suite_is_not_passed_over_in_silence(ho
 
     assert said(house) == [
         "suite/projectabilty.yaml:1:1: not read: a case file lies in one of persona/, scenarios/, "
-        "safety/, pressure/ (did you mean 'projectability.yaml'?)"
+        "safety/, pressure/, perturbations/ (did you mean 'projectability.yaml'?)"
     ]
 
 
@@ -260,7 +260,7 @@ def test_a_file_beside_the_folders_of_the_suite_is_not_passed_over_in_silence(ho
         (
             "suite/scenario/late.yaml",
             "not read: a case file lies in one of persona/, scenarios/, "
-            "safety/, pressure/ (did you mean 'scenarios'?)",
+            "safety/, pressure/, perturbations/ (did you mean 'scenarios'?)",
         ),
         (
             "constitutions/transcripts/dutty.jsonl",

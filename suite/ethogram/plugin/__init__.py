@@ -22,11 +22,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    options.settle_seed(config)
     for line in options.MARKERS:
         config.addinivalue_line("markers", line)
     config.stash[SESSION] = session = SuiteSession.of(config)
     if not session.worker:
         config.pluginmanager.register(gather.Gatherer.of(config), "ethogram-gatherer")
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    return config.stash[SESSION].exploring
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -44,7 +49,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    collect.leave_out_pressure(config, items)
+    collect.leave_out_costly(config, items)
 
 
 @pytest.hookimpl(tryfirst=True)

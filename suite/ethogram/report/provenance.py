@@ -10,7 +10,7 @@ from ethogram.specs.judging import ANSWERS
 from ethogram.specs.suite import CONSTITUTIONS, Suite
 from ethogram.store import file_digest
 
-PACKAGES = ("pytest", "torch", "transformers", "peft", "numpy", "scipy", "pydantic")
+PACKAGES = ("pytest", "torch", "transformers", "peft", "numpy", "scipy", "pydantic", "hypothesis")
 
 
 def file_digests(suite: Suite) -> dict[str, str]:

@@ -23,6 +23,7 @@ from ethogram.specs.errors import Place, Problem, SpecError, did_you_mean
 from ethogram.specs.judging import ANSWERS, RUBRIC, RULE, Labelled, Rubric
 from ethogram.specs.models import Capability, ModelsFile
 from ethogram.specs.persona import Dimension
+from ethogram.specs.perturbations import Exploration, Perturbations
 from ethogram.specs.pressure import Pressure
 from ethogram.specs.requirements import Requirements
 from ethogram.specs.safety import HazardCategory
@@ -42,6 +43,7 @@ KINDS: dict[str, type[FileSpec]] = {
     "scenarios": Theme,
     "safety": HazardCategory,
     "pressure": Pressure,
+    "perturbations": Perturbations,
 }
 
 
@@ -57,6 +59,8 @@ class Suite:
     models_file: Path
     limited: dict[str, Capability] = field(default_factory=dict, compare=False)
     """Models whose servers give no log-probabilities, as the run found out at its start."""
+    exploration: Exploration = field(default_factory=Exploration, compare=False)
+    """What the run brings to its searches for flips."""
 
     @classmethod
     def around(cls, path: Path, models_file: Path | None = None) -> Suite | None:
@@ -97,6 +101,10 @@ class Suite:
     @cached_property
     def pressures(self) -> dict[str, Pressure]:
         return self._folder("pressure", Pressure)
+
+    @cached_property
+    def perturbations(self) -> dict[str, Perturbations]:
+        return self._folder("perturbations", Perturbations)
 
     @cached_property
     def requirements(self) -> Requirements | None:
@@ -185,6 +193,9 @@ class Suite:
                 yield scenario.place, scenario.text
                 for option in scenario.options:
                     yield option.place, option.text
+                for told in scenario.retold.values():
+                    for text in (told.text, *told.options.values()):
+                        yield told.place, text
         for category in self.readable(HazardCategory):
             for text in (*category.evaluate, *category.harmless):
                 yield category.place, text
@@ -282,6 +293,22 @@ class Suite:
         if self.recorded("plain-refusal").exists():
             yield from self._category_problems(self.refusals())
         yield from self._judge_problems()
+        yield from self._perturbation_problems()
+
+    def _perturbation_problems(self) -> Iterator[Problem]:
+        """Placeholders and retellings that no scenario has: a perturbation that never applies."""
+        scenarios = [s for theme in self.themes.values() for s in theme.scenarios]
+        varied = {name for scenario in scenarios for name in scenario.vary}
+        retold = {name for scenario in scenarios for name in scenario.retold}
+        for found in self.perturbations.values():
+            for entry in found.perturbations:
+                for name in entry.vary if isinstance(entry.vary, tuple) else ():
+                    if name not in varied:
+                        hint = did_you_mean(name, varied)
+                        yield Problem(entry.place, f"no scenario varies {name!r}{hint}")
+                if entry.retold is not None and entry.retold not in retold:
+                    hint = did_you_mean(entry.retold, retold)
+                    yield Problem(entry.place, f"no scenario is retold as {entry.retold!r}{hint}")
 
     def _judge_problems(self) -> Iterator[Problem]:
         judges = (RULE, *self.models.judges)
@@ -322,6 +349,7 @@ class Suite:
             *self.categories.items(),
             *self.themes.items(),
             *self.pressures.items(),
+            *self.perturbations.items(),
             *((s.id, s) for theme in self.themes.values() for s in theme.scenarios),
             *((r.id, r) for r in (self.requirements.requirements if self.requirements else ())),
             *self.models.sources.items(),
