@@ -21,11 +21,10 @@ from ethogram.cases.persona import samples
 from ethogram.cases.perturbed import LEAST_OPTIONS, Change, Perturbing
 from ethogram.cases.pressure import drawn
 from ethogram.cases.scenario import endorsed, speaks_to
-from ethogram.cases.search import Combination, smallest
+from ethogram.cases.search import Combination, least, smaller, smallest
 from ethogram.measure.probes import (
     SCENARIO_SAMPLES,
     Choice,
-    Rendering,
     SampledChoice,
     preferred,
 )
@@ -36,15 +35,19 @@ from ethogram.specs.perturbations import Changes, KnownFlip, Perturbations
 from ethogram.specs.scenarios import Scenario
 from ethogram.specs.suite import Suite
 
-EXAMPLES = 20
+EXAMPLES = 10
 """Combinations that are drawn for each one that the budget pays for: many are drawn twice."""
 
 
-class Unscored(BaseException):
-    """A combination of which scores are missing: `needs` names them.
+class Spent(BaseException):
+    """Nothing has flipped, and the budget does not pay for what would be tried next.
 
     No Exception: hypothesis would take it for what it is looking for.
     """
+
+
+class Unscored(BaseException):
+    """A combination of which scores are missing: `needs` names them. No Exception, as Spent is none."""
 
     def __init__(self, needs: Needs, reason: NotMeasured) -> None:
         super().__init__(str(reason))
@@ -79,6 +82,8 @@ class Search:
     """(model, query) pairs, whether their scores were stored or not."""
     tried: dict[Combination, Floats] = field(default_factory=dict)
     refused: set[Combination] = field(default_factory=set)
+    flipped: bool = False
+    """Whether there is a flip already: what is too dear then only ends its shrinking."""
 
     def run(self) -> Found:
         base = self._shifts(())
@@ -87,11 +92,21 @@ class Search:
         for known in self.case.known:
             combination = self.case.combination(known.changes)
             if combination and self._flips(combination):
-                return self._found(base, self._least(combination), known)
+                return self._found(base, least(combination, self._flips), known)
         sizes = [len(slot) for slot in self.case.perturbing.slots]
         examples = EXAMPLES * (1 + self.case.perturbations.budget // len(self.asked))
-        flip = smallest(sizes, self._flips, self.case.seed, examples)
-        return self._found(base, flip and self._least(flip), None)
+        try:
+            flip = smallest(sizes, self._tries, self.case.seed, examples)
+        except Spent:
+            flip = None
+        return self._found(base, flip, None)
+
+    def _tries(self, combination: Combination) -> bool:
+        flips = self._flips(combination)
+        if self.refused and not self.flipped:
+            raise Spent
+        self.flipped |= flips
+        return flips
 
     def _flips(self, combination: Combination) -> bool:
         """Whether it flips the verdict. What the budget does not pay for does not."""
@@ -119,31 +134,17 @@ class Search:
         self.tried[combination] = shifts
         return shifts
 
-    def _least(self, combination: Combination) -> Combination:
-        """Without every change that is not needed; shrinking has left out most of them already."""
-        for smaller in _smaller(combination):
-            if self._flips(smaller):
-                return self._least(smaller)
-        return combination
-
     def _found(self, base: Floats, flip: Combination | None, known: KnownFlip | None) -> Found:
         return Found(
             base=base,
             flip=flip,
             how=turned(base, self.tried[flip]) if flip else None,
-            least=flip is not None and self.refused.isdisjoint(_smaller(flip)),
+            least=flip is not None and self.refused.isdisjoint(smaller(flip)),
             known=known,
             tried={c: shifts for c, shifts in self.tried.items() if c},
             asked=len(self.asked),
             refused=len(self.refused),
         )
-
-
-def _smaller(combination: Combination) -> Iterator[Combination]:
-    """The combination without each of its changes in turn, as long as something is left."""
-    if len(combination) > 1:
-        for at in range(len(combination)):
-            yield combination[:at] + combination[at + 1 :]
 
 
 @dataclass(frozen=True)
@@ -213,8 +214,18 @@ class PerturbationCase:
         return tuple(self.perturbing.slots[slot][at] for slot, at in combination)
 
     def choice(self, combination: Combination) -> Choice:
-        renderings: tuple[Rendering, ...] = self.perturbing.told(self.changes(combination))
-        count = samples(self.suite, self.model)
+        # How a server is asked is known only after cases are made: it belongs to the key.
+        key = samples(self.suite, self.model), combination
+        if key not in self._choices:
+            self._choices[key] = self._choice(*key)
+        return self._choices[key]
+
+    @cached_property
+    def _choices(self) -> dict[tuple[int | None, Combination], Choice]:
+        return {}
+
+    def _choice(self, count: int | None, combination: Combination) -> Choice:
+        renderings = self.perturbing.told(self.changes(combination))
         if count is None:
             return Choice(renderings)
         # As many answers for every rendering, however few of them there are.
@@ -381,10 +392,10 @@ def _best(
 
 
 def _check_budget(case: PerturbationCase) -> None:
-    least = 2 * sum(len(queries) for queries in case.needs().values())
-    if case.perturbations.budget < least:
+    fewest = 2 * sum(len(queries) for queries in case.needs().values())
+    if case.perturbations.budget < fewest:
         message = (
             f"a budget of {case.perturbations.budget} queries does not pay for {case.scenario.id!r} "
-            f"and one perturbation of it: {least} are the least"
+            f"and one perturbation of it: {fewest} are the least"
         )
         raise SpecError.at(case.perturbations.place, message)

@@ -7,7 +7,7 @@ left as it is.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ Bits: TypeAlias = tuple[bool, ...]
 def smallest(
     sizes: Sequence[int], holds: Callable[[Combination], bool], seed: str, examples: int
 ) -> Combination | None:
-    """The combination that hypothesis finds and shrinks; None where it finds none.
+    """What hypothesis finds and shrinks, less what is not needed of it; None where it finds none.
 
     `sizes`: how many values each slot has. `holds` must answer alike whenever it is asked the same;
     what it raises that is no Exception ends the search and comes out. The same seed gives the same
@@ -39,7 +39,7 @@ def smallest(
         phases=(Phase.generate, Phase.shrink),
     )
     try:
-        return find(
+        found = find(
             combinations(sizes),
             lambda drawn: bool(drawn) and holds(drawn),
             settings=profile,
@@ -47,6 +47,25 @@ def smallest(
         )
     except (NoSuchExample, Unsatisfiable):
         return None
+    return least(found, holds)
+
+
+def least(combination: Combination, holds: Callable[[Combination], bool]) -> Combination:
+    """Without every change that is not needed.
+
+    Shrinking leaves out most of them, but now and then it stops at one that it cannot cut out.
+    """
+    for part in smaller(combination):
+        if holds(part):
+            return least(part, holds)
+    return combination
+
+
+def smaller(combination: Combination) -> Iterator[Combination]:
+    """The combination without each of its changes in turn, as long as something is left."""
+    if len(combination) > 1:
+        for at in range(len(combination)):
+            yield combination[:at] + combination[at + 1 :]
 
 
 def combinations(sizes: Sequence[int]) -> SearchStrategy[Combination]:
