@@ -360,17 +360,17 @@ def _sentences(line: str) -> Iterator[str]:
 
 def perturbation_cases(perturbations: Perturbations, suite: Suite) -> Iterator[PerturbationCase]:
     """Of every judged model the drawn scenarios, scenario by scenario. Raises SpecError."""
-    scenarios = [s for theme in suite.themes.values() for s in theme.scenarios]
-    applied = {
-        s.id: Perturbing(perturbations, s).applied
-        for s in scenarios
-        if len(s.options) >= LEAST_OPTIONS
-    }
-    taken: dict[str, set[str]] = {}
+    scenarios = [
+        scenario
+        for theme in suite.themes.values()
+        for scenario in theme.scenarios
+        if len(scenario.options) >= LEAST_OPTIONS and Perturbing(perturbations, scenario).slots
+    ]
     models = [model for model in suite.catalogue if model.judged]
-    for model in models:
-        fit = [s for s in scenarios if applied.get(s.id) and speaks_to(s, model)]
-        taken[model.id] = {s.id for s in _best(fit, applied, perturbations)}
+    taken = {
+        model.id: _drawn([s for s in scenarios if speaks_to(s, model)], perturbations)
+        for model in models
+    }
     for scenario in scenarios:
         for model in models:
             if scenario.id in taken[model.id]:
@@ -379,15 +379,14 @@ def perturbation_cases(perturbations: Perturbations, suite: Suite) -> Iterator[P
                 yield case
 
 
-def _best(
-    fit: Sequence[Scenario], applied: dict[str, int], perturbations: Perturbations
-) -> list[Scenario]:
-    """Those to which most entries apply; the seed decides among equals."""
-    found: list[Scenario] = []
-    for count in sorted({applied[s.id] for s in fit}, reverse=True):
-        equals = [s for s in fit if applied[s.id] == count]
+def _drawn(fit: Sequence[Scenario], perturbations: Perturbations) -> set[str]:
+    """Ids of those drawn by the seed, first from those that have the most of the retellings."""
+    asked = {entry.retold for entry in perturbations.perturbations if entry.retold}
+    found: set[str] = set()
+    for count in range(len(asked), -1, -1):
+        equals = [s for s in fit if len(asked & s.retold.keys()) == count]
         left = perturbations.scenarios - len(found)
-        found += drawn(equals, left, perturbations.seed, perturbations.id)
+        found |= {s.id for s in drawn(equals, left, perturbations.seed, perturbations.id)}
     return found
 
 

@@ -92,11 +92,6 @@ class Perturbing:
                     found.setdefault(change.slot, []).append(change)
         return list(found.values())
 
-    @property
-    def applied(self) -> int:
-        """How many entries of the file apply."""
-        return len({change.id for slot in self.slots for change in slot})
-
     def told(self, changes: Sequence[Change]) -> tuple[Rendering, ...]:
         """The renderings under all of the changes."""
         telling = self.base

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SESSION] = session = SuiteSession.of(config)
     if not session.worker:
         config.pluginmanager.register(gather.Gatherer.of(config), "ethogram-gatherer")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput[options.SEED] = node.config.option.ethogram_explore
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:

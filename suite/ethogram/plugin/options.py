@@ -17,6 +17,8 @@ MARKERS = (
     "projectability: a requirement of the gate",
 )
 
+SEED = "ethogram_explore"
+"""Under which a worker of xdist is given the seed: it reads the command line anew."""
 FRESH = -1
 """In the place of a seed: one is still to be drawn."""
 
@@ -63,9 +65,10 @@ def add(parser: pytest.Parser) -> None:
 
 
 def settle_seed(config: pytest.Config) -> None:
-    """Draw the seed where a fresh one is asked for: once, so that all workers have the same."""
+    """Draw the seed where a fresh one is asked for: once, and all workers are given it."""
     if config.option.ethogram_explore == FRESH:
-        config.option.ethogram_explore = secrets.randbelow(1_000_000)
+        given = getattr(config, "workerinput", {}).get(SEED)
+        config.option.ethogram_explore = secrets.randbelow(1_000_000) if given is None else given
 
 
 def _seed(text: str) -> int:

@@ -60,7 +60,7 @@ class Perturbations(FileSpec):
     are stored count too, so that what is found does not depend on the cache."""
     seed: int = 0
     scenarios: int = Field(ge=1)
-    """How many scenarios are drawn by the seed, those first to which the most entries apply."""
+    """How many scenarios are drawn by the seed, those first that have the retellings asked for."""
     perturbations: tuple[Perturbation, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
