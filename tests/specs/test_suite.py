@@ -189,6 +189,17 @@ def test_every_text_that_is_scored_is_listed_with_its_place(house: Path) -> None
     assert all(place.file.exists() for place in texts.values())
 
 
+def test_a_retelling_is_an_evaluation_text_too(house: Path) -> None:
+    retold = """    retold:
+      past: {text: "{friend} had asked you.", options: {keep: Kept them., give: Gave them away.}}
+"""
+    file = house / "suite" / "scenarios" / "promises.yaml"
+    file.write_text(file.read_text(encoding="utf-8") + retold, encoding="utf-8")
+    texts = {text: place for place, text in around(house).evaluation_texts()}
+
+    assert texts["{friend} had asked you."].line == texts["Gave them away."].line == 10
+
+
 def test_a_suite_without_a_gate_is_whole(house: Path) -> None:
     (house / "suite" / "projectability.yaml").unlink()
 
