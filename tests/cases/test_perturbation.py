@@ -1,5 +1,7 @@
 """Searches on planted scores: what flips is known beforehand."""
 
+import re
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -112,6 +114,20 @@ def test_where_nothing_flips_the_case_holds_and_says_how_much_was_tried(surface)
     assert facts["too_dear"] > 0 and "combination" not in facts
     assert facts["floor"]["changed"] == 0 and facts["floor"]["floor"] == 0.0
     assert found.measured.value == 1.0
+
+
+def test_the_number_of_a_case_that_holds_speaks_of_all_orders(surface):
+    # One order alone turns the mean, by less than the orders differ anyway.
+    def shift(query):
+        prompt = query.messages[0][1]
+        (first,) = re.findall(r"^A[.)] +(\w+)", prompt, re.MULTILINE)
+        lean = {"Keep": 0.1, "Give": 0.9, "Wait": 0.5}[first]
+        turned = "And now?" in prompt and first == "Keep"
+        return (-0.1 if turned else lean) if query.target[0] == "Keep them safe." else 0.0
+
+    found = surface.case(NAME, "bedside", BROAD).judge(surface.planted({BROAD: shift}))
+    assert found.verdict == "holds" and found.facts["floor"]["changed"] > 0
+    assert found.measured.n == 6 and 0 < found.measured.value < 1
 
 
 def test_a_contrary_verdict_can_be_flipped_too(surface):

@@ -301,11 +301,14 @@ class PerturbationCase:
         )
 
     def _moved_most(self, found: Found, sign: int) -> Floats:
-        """The shifts of the flip or, where there is none, of the telling that came nearest to one."""
+        """The shifts of the flip or, where there is none, of the telling that came nearest to one.
+
+        Among those under all orders: one order alone says little where it flips nothing.
+        """
         if found.flip:
             return found.tried[found.flip]
-        tried = list(found.tried.values())
-        return min(tried, key=lambda shifts: sign * float(np.mean(shifts)), default=found.base)
+        whole = [shifts for shifts in found.tried.values() if len(shifts) == len(found.base)]
+        return min(whole, key=lambda shifts: sign * float(np.mean(shifts)), default=found.base)
 
     def _searched_facts(self, found: Found) -> dict[str, Any]:
         floor = noise_floor(found.base, list(found.tried.values()))
