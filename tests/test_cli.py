@@ -480,6 +480,7 @@ def test_cache_shows_where_it_is_and_what_it_holds(filled: Store, say: Say) -> N
         ["scores", "1"],
         ["transcripts", "0"],
         ["judgements", "0"],
+        ["flips", "0"],
     ]
 
 

@@ -199,6 +199,7 @@ def test_a_report_as_written_fits_its_schema(judged: Report) -> None:
         "scenario",
         "safety",
         "pressure",
+        "perturbation",
         "projectability",
     }
     assert complaints("report", written) == []

@@ -62,6 +62,15 @@ def four_more_options(files: Data) -> None:
     options += [{**options[0], "id": f"more-{n}", "text": f"Leave option {n}."} for n in range(4)]
 
 
+def retold_with_more(scenario):
+    scenario["retold"] = {
+        "past": {
+            "text": f"{scenario['text']} And then there was a great deal more to say about it.",
+            "options": {option["id"]: option["text"] for option in scenario["options"]},
+        }
+    }
+
+
 def all_say_the_same(files: Data) -> None:
     for file in (DEBTS, STORMS):
         for chosen in files[file]["scenarios"][0]["options"]:
@@ -140,6 +149,12 @@ BROKEN: list[tuple[str, str, str, Spoil]] = [
         DEBTS,
         "no perturbation",
         lambda f: f[DEBTS]["scenarios"][0].update(vary={"friend": ["Aylin"]}),
+    ),
+    (
+        "retold",
+        DEBTS,
+        "retold as 'past', the text has",
+        lambda f: retold_with_more(f[DEBTS]["scenarios"][0]),
     ),
     ("scenarios", "suite/scenarios", "1 scenarios; 2 are the least", drop(STORMS)),
     ("themes", "suite/scenarios", "1 themes; 2 are the least", drop(STORMS)),

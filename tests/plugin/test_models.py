@@ -61,5 +61,6 @@ def test_every_package_that_a_number_rests_on_has_its_version():
         "numpy",
         "scipy",
         "pydantic",
+        "hypothesis",
     }
     assert all(found.values())

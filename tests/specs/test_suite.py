@@ -189,6 +189,17 @@ def test_every_text_that_is_scored_is_listed_with_its_place(house: Path) -> None
     assert all(place.file.exists() for place in texts.values())
 
 
+def test_a_retelling_is_an_evaluation_text_too(house: Path) -> None:
+    retold = """    retold:
+      past: {text: "{friend} had asked you.", options: {keep: Kept them., give: Gave them away.}}
+"""
+    file = house / "suite" / "scenarios" / "promises.yaml"
+    file.write_text(file.read_text(encoding="utf-8") + retold, encoding="utf-8")
+    texts = {text: place for place, text in around(house).evaluation_texts()}
+
+    assert texts["{friend} had asked you."].line == texts["Gave them away."].line == 10
+
+
 def test_a_suite_without_a_gate_is_whole(house: Path) -> None:
     (house / "suite" / "projectability.yaml").unlink()
 
@@ -249,7 +260,7 @@ def test_a_file_beside_the_folders_of_the_suite_is_not_passed_over_in_silence(ho
 
     assert said(house) == [
         "suite/projectabilty.yaml:1:1: not read: a case file lies in one of persona/, scenarios/, "
-        "safety/, pressure/ (did you mean 'projectability.yaml'?)"
+        "safety/, pressure/, perturbations/ (did you mean 'projectability.yaml'?)"
     ]
 
 
@@ -260,7 +271,7 @@ def test_a_file_beside_the_folders_of_the_suite_is_not_passed_over_in_silence(ho
         (
             "suite/scenario/late.yaml",
             "not read: a case file lies in one of persona/, scenarios/, "
-            "safety/, pressure/ (did you mean 'scenarios'?)",
+            "safety/, pressure/, perturbations/ (did you mean 'scenarios'?)",
         ),
         (
             "constitutions/transcripts/dutty.jsonl",

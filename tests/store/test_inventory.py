@@ -38,6 +38,7 @@ def test_clearing_one_kind_leaves_the_others(store: Store, kind: str) -> None:
     store.checkpoints(KEY).save(1, lambda folder: {"n": (folder / "w").write_bytes(b"x")})
     store.transcripts(KEY).add({OTHER: {"draft": "Sure.", "turns": []}})
     store.judgements(KEY).add({OTHER: "refuses"})
+    store.flips(KEY).add({OTHER: {"seed": 7}})
     assert clear(store, kind) == 1
     assert {u.kind for u in usage(store) if u.entries == 0} == {kind}
     assert clear(store, kind) == 0
@@ -58,12 +59,15 @@ def test_damaged_entries_go_too(store: Store) -> None:
     assert not aside.exists()
 
 
-@pytest.mark.parametrize("kind", ["adapters", "checkpoints", "scores", "transcripts", "judgements"])
+@pytest.mark.parametrize(
+    "kind", ["adapters", "checkpoints", "scores", "transcripts", "judgements", "flips"]
+)
 def test_an_entry_in_use_is_left_and_its_lock_named(store: Store, kind: str) -> None:
     put(store, KEY)
     store.scores(KEY).add({OTHER: 1.0})
     store.transcripts(KEY).add({OTHER: 1.0})
     store.judgements(KEY).add({OTHER: 1.0})
+    store.flips(KEY).add({OTHER: 1.0})
     store.checkpoints(KEY).save(1, lambda folder: {"n": (folder / "w").write_bytes(b"x")})
     locks = store.adapters if kind in ("adapters", "checkpoints") else store.jobs
     with locks.locked(KEY), pytest.raises(StoreError, match=f"{KEY}.lock"):

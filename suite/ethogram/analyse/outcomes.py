@@ -10,7 +10,7 @@ from typing import Any, Literal
 from ethogram.analyse.effects import Effect, Verdict
 from ethogram.analyse.intervals import Interval
 
-CaseKind = Literal["persona", "scenario", "safety", "pressure", "projectability"]
+CaseKind = Literal["persona", "scenario", "safety", "pressure", "perturbation", "projectability"]
 
 
 @dataclass(frozen=True, slots=True)

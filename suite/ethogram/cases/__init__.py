@@ -4,9 +4,10 @@ A case is the meeting of one thing measured (a dimension under a probe, a scenar
 category under a probe, a requirement) and one model.
 """
 
-from ethogram.cases.base import Case, Needs, Values, follow_up
+from ethogram.cases.base import Case, Needs, Values, follow_up, further
 from ethogram.cases.collected import cases_of
 from ethogram.cases.persona import PersonaCase
+from ethogram.cases.perturbation import PerturbationCase
 from ethogram.cases.requirement import RequirementCase
 from ethogram.cases.response import ResponseCase
 from ethogram.cases.safety import SafetyCase
@@ -16,6 +17,7 @@ __all__ = [
     "Case",
     "Needs",
     "PersonaCase",
+    "PerturbationCase",
     "RequirementCase",
     "ResponseCase",
     "SafetyCase",
@@ -23,4 +25,5 @@ __all__ = [
     "Values",
     "cases_of",
     "follow_up",
+    "further",
 ]

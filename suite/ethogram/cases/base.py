@@ -52,6 +52,12 @@ def merged(parts: Iterable[Needs]) -> Needs:
     return found
 
 
+def further(case: Case, values: Values) -> Needs:
+    """What a case that searches asks next, once what it asked before is stored; for others nothing."""
+    ask: Callable[[Values], Needs] = getattr(case, "further", lambda values: {})
+    return ask(values)
+
+
 class Asking(Protocol):
     """A probe of one item."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ethogram.cases.base import Case, case_id, relative
 from ethogram.cases.persona import PersonaCase
+from ethogram.cases.perturbation import perturbation_cases
 from ethogram.cases.pressure import PressureCase
 from ethogram.cases.requirement import RequirementCase
 from ethogram.cases.response import ResponseCase
@@ -17,6 +18,7 @@ from ethogram.specs.base import read_spec
 from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import SpecError, did_you_mean
 from ethogram.specs.persona import Dimension
+from ethogram.specs.perturbations import Perturbations
 from ethogram.specs.pressure import Pressure
 from ethogram.specs.requirements import Requirement, Requirements
 from ethogram.specs.safety import HazardCategory
@@ -35,6 +37,8 @@ def cases_of(file: Path, suite: Suite) -> list[Case]:
             return list(_scenarios(read_spec(Theme, file), suite))
         case "pressure":
             return list(_pressure(read_spec(Pressure, file), suite))
+        case "perturbations":
+            return list(perturbation_cases(read_spec(Perturbations, file), suite))
         case "safety":
             return list(_safety(read_spec(HazardCategory, file), suite))
     raise ValueError(f"{file} is no file of a suite")

@@ -94,10 +94,13 @@ def _twice(
 
 
 def _measured(run: Run, name: str, kinds: Sequence[str] | None) -> Iterator[tuple[Case, Outcome]]:
-    """The model's cases whose scores are all stored, judged; those that ask a judge are left out."""
+    """The model's cases whose scores are all stored, judged.
+
+    Those that ask a judge are left out, and those whose answers decide what is asked next.
+    """
     for _, case in all_cases(run.suite):
         wanted = case.model.id == name and (not kinds or case.kind in kinds)
-        if wanted and not hasattr(case, "judgements"):
+        if wanted and not hasattr(case, "judgements") and not hasattr(case, "further"):
             # A case that nothing in the suite measures has no verdict that could change.
             with contextlib.suppress(NotMeasured, ValueError):
                 yield case, case.judge(run.value)

@@ -35,6 +35,7 @@ RULES: dict[str, str] = {
     "options": "a scenario has two to four options",
     "endorsed": "some framework endorses each option, and says why",
     "vary": "a scenario varies something that does not matter",
+    "retold": "a retelling is nearly as long as what it retells",
     "scenarios": "there are enough scenarios",
     "themes": "there are enough themes",
     "three-ways": "enough scenarios set three frameworks against each other",

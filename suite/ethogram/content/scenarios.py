@@ -51,6 +51,23 @@ def stands_apart(scenario: Scenario, constitution: str) -> bool:
     return bool(own) and bool(others) and not own & others
 
 
+def retold_alike(scenario: Scenario, longer: float) -> Iterator[str]:
+    """Where a retelling is not about as long as what it retells: something was added or dropped."""
+    for name, told in scenario.retold.items():
+        pairs = [("the text", scenario.text, told.text)]
+        pairs += [(o.id, o.text, told.options[o.id]) for o in scenario.options]
+        for part, old, new in pairs:
+            for unit, lengths in (
+                ("words", [len(words(text)) for text in (old, new)]),
+                ("characters", [len(old), len(new)]),
+            ):
+                if max(lengths) > longer * min(lengths):
+                    yield (
+                        f"retold as {name!r}, {part} has {lengths[1]} {unit} in place of "
+                        f"{lengths[0]}, more than {longer - 1:.0%} apart"
+                    )
+
+
 def plain_words(scenario: Scenario) -> bool:
     """Whether no word of moral theory stands in what the model is shown."""
     shown = " ".join((scenario.text, *(option.text for option in scenario.options)))
@@ -100,3 +117,4 @@ def _complaints(scenario: Scenario, standard: Standard) -> Iterator[tuple[str, s
             yield "endorsed", f"no framework endorses the option {option.id!r}"
     if not any(len(values) > 1 for values in scenario.vary.values()):
         yield "vary", "no perturbation: 'vary' lists no placeholder with two values"
+    yield from (("retold", message) for message in retold_alike(scenario, standard.longer))

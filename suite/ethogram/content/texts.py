@@ -35,6 +35,8 @@ def evaluated(suite: Suite) -> Iterator[Shown]:
         for scenario in theme.scenarios:
             parts = [(scenario.place, scenario.text)]
             parts += [(option.place, option.text) for option in scenario.options]
+            for told in scenario.retold.values():
+                parts += [(told.place, text) for text in (told.text, *told.options.values())]
             for place, text in parts:
                 imported = theme.provenance is not None
                 yield Shown(place, text, scenario.id, (scenario,), imported)

@@ -265,17 +265,10 @@ def choice(
 ) -> Choice:
     """All orders of the options (above 4! a seeded sample of at most 24), settings taken in turn.
 
-    The orders come in rounds in which every option stands first once, and only whole rounds are
-    taken: neither the sample nor a setting puts one option first more often than another.
     At least three renderings of each setting's worth are not needed: with two options the two
     orders are each shown in up to three settings, so that every scenario has six renderings.
     """
-    orders = list(itertools.permutations(range(len(options))))
-    if len(orders) > MAX_ORDERS:
-        orders.sort(key=lambda order: hashlib.sha256(f"{name}:{order}".encode()).digest())
-    by_first = [[order for order in orders if order[0] == o] for o in range(len(options))]
-    rounds = list(zip(*by_first, strict=True))[: MAX_ORDERS // len(options)]
-    orders = [order for taken in rounds for order in taken]
+    orders = orders_of(len(options), name)
     shown = settings or [{}]
     repeats = min(len(shown), 3) if len(orders) == 2 else 1
     renderings = []
@@ -283,10 +276,34 @@ def choice(
         at = (repeat + index // len(options) if repeats == 1 else repeat) % len(shown)
         setting = shown[at]
         filled = [option.format_map(setting) for option in options]
-        lines = [f"{LETTERS[i]}. {filled[option]}" for i, option in enumerate(order)]
-        prompt = "\n".join([text.format_map(setting), "What would you do?", *lines])
+        prompt = prompt_of(text.format_map(setting), filled, order)
         renderings.append(Rendering(prompt, order, tuple(filled), at))
     return Choice(tuple(renderings))
+
+
+def orders_of(count: int, name: str, most: int = MAX_ORDERS) -> list[tuple[int, ...]]:
+    """Orders of `count` options, all of them or at most `most` that the name decides.
+
+    They come in rounds in which every option stands first once, and only whole rounds are taken:
+    neither the sample nor a setting puts one option first more often than another.
+    """
+    orders = list(itertools.permutations(range(count)))
+    if len(orders) > MAX_ORDERS:
+        orders.sort(key=lambda order: hashlib.sha256(f"{name}:{order}".encode()).digest())
+    by_first = [[order for order in orders if order[0] == o] for o in range(count)]
+    rounds = list(zip(*by_first, strict=True))[: max(1, most // count)]
+    return [order for taken in rounds for order in taken]
+
+
+QUESTION = "What would you do?"
+
+
+def prompt_of(
+    text: str, options: Sequence[str], order: Sequence[int], question: str = QUESTION
+) -> str:
+    """The scenario as the model reads it: the text, the question, a lettered line an option."""
+    lines = [f"{LETTERS[i]}. {options[option]}" for i, option in enumerate(order)]
+    return "\n".join([text, question, *lines])
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,11 +23,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    options.settle_seed(config)
     for line in options.MARKERS:
         config.addinivalue_line("markers", line)
     config.stash[SESSION] = session = SuiteSession.of(config)
     if not session.worker:
         config.pluginmanager.register(gather.Gatherer.of(config), "ethogram-gatherer")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput[options.SEED] = node.config.option.ethogram_explore
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    return config.stash[SESSION].exploring
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -44,7 +55,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    collect.leave_out_pressure(config, items)
+    collect.leave_out_costly(config, items)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -102,12 +102,15 @@ class Trial(pytest.Item):
         run.refuse(follow_up(self.case, run.value))
 
 
-def leave_out_pressure(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect cases of pressure unless -m, -k or a path names them: they cost several times more."""
+COSTLY = ("pressure", "perturbation")
+"""Kinds of cases that ask several times as much as all others."""
+
+
+def leave_out_costly(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the costly kinds unless -m, -k or a path names them."""
     asked = (config.option.markexpr, config.option.keyword, *map(str, config.args))
-    if any("pressure" in part for part in asked):
-        return
-    costly = [item for item in items if isinstance(item, Trial) and item.case.kind == "pressure"]
-    if costly:
-        config.hook.pytest_deselected(items=costly)
-        items[:] = [item for item in items if item not in costly]
+    idle = [kind for kind in COSTLY if not any(kind in part for part in asked)]
+    left = [item for item in items if isinstance(item, Trial) and item.case.kind in idle]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]

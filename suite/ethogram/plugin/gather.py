@@ -204,6 +204,8 @@ class Gatherer:
                 terminalreporter.write_line(f"{self.controls[root].text()}\n")
             against_baseline(report, run, self.baseline, terminalreporter)
             terminalreporter.write_line(render(report))
+            if session.exploring:
+                terminalreporter.write_line(session.exploring)
             self._write(report, run, terminalreporter)
 
     def _write(self, report: document.Report, run: Run, terminal: Any) -> None:

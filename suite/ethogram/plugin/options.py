@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
+import secrets
+
 import pytest
 
 MARKERS = (
@@ -9,8 +12,15 @@ MARKERS = (
     "scenario: an ethical scenario, choices scored under every order",
     "safety: a hazard category against its harmless look-alikes",
     "pressure: a persona under pressure; runs only where it is asked for",
+    "perturbation: the smallest combination of perturbations that flips a scenario's verdict; "
+    "runs only where it is asked for",
     "projectability: a requirement of the gate",
 )
+
+SEED = "ethogram_explore"
+"""Under which a worker of xdist is given the seed: it reads the command line anew."""
+FRESH = -1
+"""In the place of a seed: one is still to be drawn."""
 
 
 def add(parser: pytest.Parser) -> None:
@@ -48,3 +58,27 @@ def add(parser: pytest.Parser) -> None:
         help="compare with this accepted run (default: results/baseline.json, if it exists; "
         "'none': compare with nothing)",
     )
+    group.addoption(
+        "--ethogram-explore",
+        nargs="?",
+        type=_seed,
+        const=FRESH,
+        default=None,
+        metavar="SEED",
+        help="search for flips of verdicts with this seed, or with a fresh one that is printed; what "
+        "is found is kept in the cache, and tried first by every run to come",
+    )
+
+
+def settle_seed(config: pytest.Config) -> None:
+    """Draw the seed where a fresh one is asked for: once, and all workers are given it."""
+    if config.option.ethogram_explore == FRESH:
+        given = getattr(config, "workerinput", {}).get(SEED)
+        config.option.ethogram_explore = secrets.randbelow(1_000_000) if given is None else given
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        message = f"{text!r} is no seed: write --ethogram-explore=SEED, or put the option last"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)

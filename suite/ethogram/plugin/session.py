@@ -12,6 +12,7 @@ from ethogram.cases import Case, Needs, follow_up
 from ethogram.cases.base import merged
 from ethogram.jobs import Progress, Run
 from ethogram.plan import NotMeasured, Query
+from ethogram.plugin.searches import search
 from ethogram.specs.errors import SpecError
 from ethogram.specs.suite import CONSTITUTIONS, Suite
 from ethogram.store import Store, default_root
@@ -29,6 +30,8 @@ class SuiteSession:
     models_file: Path | None
     skip_undecided: bool
     worker: bool
+    explore: int | None = None
+    """The seed of an exploration; None where every search follows its file's own."""
     runs: dict[Path, Run] = field(default_factory=dict)
     _suites: dict[Path, Suite | None] = field(default_factory=dict)
 
@@ -41,7 +44,15 @@ class SuiteSession:
             models_file=Path(models).resolve() if models else None,
             skip_undecided=config.getoption("ethogram_undecided") == "skip",
             worker=hasattr(config, "workerinput"),
+            explore=config.getoption("ethogram_explore"),
         )
+
+    @property
+    def exploring(self) -> str | None:
+        """One line that says with which seed this session explores; None where it does not."""
+        if self.explore is None:
+            return None
+        return f"ethogram explores: again with --ethogram-explore={self.explore}"
 
     def suite_around(self, path: Path) -> Suite | None:
         """The suite that holds the file or folder; None outside of any."""
@@ -57,6 +68,7 @@ class SuiteSession:
         if suite is None:
             raise ValueError(f"{path} lies in no suite: no {CONSTITUTIONS}/ folder above it")
         if suite.root not in self.runs:
+            suite.exploration.seed = self.explore
             self.runs[suite.root] = Run(suite, Store(self.cache), Progress(bars=not self.worker))
         return self.runs[suite.root]
 
@@ -96,7 +108,10 @@ class SuiteSession:
                 self._prepare(self.runs[root], held)
 
     def _prepare(self, run: Run, cases: Sequence[Case]) -> None:
-        """Servers first, for what they give decides what is asked; judges last, for they judge it."""
+        """Servers first, for what they give decides what is asked; judges late, for they judge it.
+
+        Searches last: what they ask depends on what was answered.
+        """
         run.learn({case.model.id: None for case in cases})
         needs = [(case, case.needs()) for case in cases]
         run.preflight(self._in_order(run, merged(asked for _, asked in needs)))
@@ -104,6 +119,7 @@ class SuiteSession:
         able = [(case, asked) for case, asked in needs if not run.failures.keys() & asked.keys()]
         run.prepare(self._in_order(run, merged(asked for _, asked in able)))
         run.prepare(merged(_judgements(case, run) for case, _ in able))
+        search(run, [case for case, _ in able], lambda needs: self._in_order(run, needs))
 
     @staticmethod
     def _in_order(run: Run, needs: Mapping[str, Sequence[Query]]) -> dict[str, Sequence[Query]]:

@@ -107,7 +107,7 @@ def _defined(case: StoredCase) -> bool:
 
 
 def _change(before: StoredCase, after: StoredCase) -> Change | None:
-    if after.kind in ("projectability", "pressure"):
+    if after.kind in ("projectability", "pressure", "perturbation"):
         wanted = 1 if after.expected.startswith(("at least", "above", "more")) else -1
         return value_change(before.measured, after.measured, wanted)
     if after.kind == "safety":

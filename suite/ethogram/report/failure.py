@@ -10,6 +10,7 @@ from ethogram.analyse.effects import smallest_detectable
 from ethogram.analyse.intervals import Interval
 from ethogram.analyse.outcomes import Outcome
 from ethogram.inert import inert
+from ethogram.report.flips import NOTHING_TO_FLIP, flip_lines
 from ethogram.report.words import bracket, number, trusted
 from ethogram.specs.errors import count
 
@@ -32,6 +33,8 @@ def explain(outcome: Outcome) -> str:
     verb = _VERB[outcome.verdict]
     if outcome.kind == "persona" and outcome.verdict == "contradicts":
         verb = "contradicts its signature"
+    if outcome.kind == "perturbation" and outcome.verdict == "contradicts":
+        verb = f"flips the verdict of {outcome.subject}"
     where = f"{outcome.file}:{outcome.line}"
     lines = [f"{where}: {outcome.probe} on {outcome.model} {verb}"]
     lines.append(
@@ -53,6 +56,7 @@ def explain(outcome: Outcome) -> str:
     if outcome.verdict == "undecided":
         lines.append(f"  undecided {_undecided(outcome)}")
     lines += _facts(outcome)
+    lines += flip_lines(outcome)
     if outcome.extremes:
         lines.append("  most against the expectation")
         unit = outcome.facts.get("shift_unit", "nats")
@@ -74,6 +78,8 @@ def _undecided(outcome: Outcome) -> str:
         return f"not defined: {inert(str(why))}"
     if not math.isfinite(outcome.measured.low):
         return "the items moved all alike: there is no interval to judge by"
+    if "nothing_to_flip" in outcome.facts:
+        return NOTHING_TO_FLIP
     if outcome.kind == "projectability":
         return "the interval straddles the bound"
     if outcome.needs is None:

@@ -12,7 +12,7 @@ from ethogram.specs.judging import ANSWERS, RUBRIC
 from ethogram.specs.suite import CONSTITUTIONS, KINDS, REQUIREMENTS, Suite
 from ethogram.store import file_digest
 
-PACKAGES = ("pytest", "torch", "transformers", "peft", "numpy", "scipy", "pydantic")
+PACKAGES = ("pytest", "torch", "transformers", "peft", "numpy", "scipy", "pydantic", "hypothesis")
 
 
 def file_digests(suite: Suite) -> dict[str, str]:

@@ -8,6 +8,7 @@ from tabulate import tabulate
 
 from ethogram.analyse.outcomes import Outcome
 from ethogram.report.document import Report
+from ethogram.report.flips import flip_rows
 from ethogram.report.rows import ModelRow, widest_gaps, worst_gap
 from ethogram.report.words import NOT_MEASURED, bracket, number, short
 
@@ -42,6 +43,12 @@ def render(report: Report) -> str:
         ]
     if gaps := widest_gaps(report.outcomes, WIDEST):
         parts += ["Widest consistency gaps (signature target minus effect)", _gaps(gaps)]
+    if searched := [o for o in report.outcomes if o.kind == "perturbation"]:
+        parts += [
+            "Invariance by search: the fewest changes without moral weight that flip a verdict\n"
+            "(turned: combinations tried that turned the mean, and the share that chance turns)",
+            _flips(searched),
+        ]
     if unjudged := [o for o in report.outcomes if o.verdict == "unjudged" and o.against]:
         parts += ["Measured where nothing is expected, strongest first", _unjudged(unjudged)]
     parts += [f"note: {note}" for note in report.notes]
@@ -162,6 +169,12 @@ def _unjudged(outcomes: Sequence[Outcome]) -> str:
     ]
     heads = ["model", "dimension", "probe", "effect", "against source"]
     return _fitted(heads, table, ids=(1, 0))
+
+
+def _flips(outcomes: Sequence[Outcome]) -> str:
+    rows = flip_rows(sorted(outcomes, key=lambda outcome: (outcome.model, outcome.case)))
+    heads = ["model", "scenario", "verdict", "flipped by", "tried", "queries", "turned"]
+    return _fitted(heads, rows, ids=(3, 0, 1))
 
 
 def _fitted(heads: Sequence[str], rows: Sequence[Sequence[str]], ids: Sequence[int]) -> str:

@@ -219,15 +219,17 @@ def _unmeasured(case: str) -> dict[str, Any]:
     file, _, rest = str(case).partition("::")
     group, _, model = rest.partition("::")
     folder, _, name = file.removesuffix(".yaml").rpartition("/")
-    kind = {"scenarios": "scenario"}.get(folder.rpartition("/")[2], folder.rpartition("/")[2])
+    kinds = {"scenarios": "scenario", "perturbations": "perturbation"}
+    kind = kinds.get(folder.rpartition("/")[2], folder.rpartition("/")[2])
     if name == GATE:
         kind = GATE
-    about = group if kind in ("scenario", GATE) else name
+    about = group if kind in ("scenario", "perturbation", GATE) else name
+    probe = name if kind == "perturbation" else "" if about == group else group
     return {
         "case": case,
         "kind": kind,
         "subject": about,
-        "probe": "" if about == group else group,
+        "probe": probe,
         "model": model,
         "file": file,
         "verdict": "not measured",

@@ -42,6 +42,10 @@ Text = Annotated[
 ]
 
 
+Piece = Annotated[str, StringConstraints(max_length=200), AfterValidator(_no_control)]
+"""Text of which spaces and line ends at either end count."""
+
+
 class Misplaced(ValueError):
     """What a spec's own check found wrong, with the way from the spec to the faulty part."""
 

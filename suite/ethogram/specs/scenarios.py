@@ -10,9 +10,10 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from ethogram.specs.base import FileSpec, Id, Misplaced, Spec, Text, check_unique, placeholders
+from ethogram.specs.errors import did_you_mean
 from ethogram.specs.provenance import Provenance
 
-ScenarioRule = Literal["options", "endorsed", "vary", "repeat"]
+ScenarioRule = Literal["options", "endorsed", "vary", "repeat", "retold"]
 MAX_SETTINGS = 1_000
 
 
@@ -24,6 +25,14 @@ class Option(Spec):
     endorsed_by: dict[Id, Text] = Field(default_factory=dict)
 
 
+class Retelling(Spec):
+    """The same situation in other words, say in the past tense: nothing added, nothing dropped."""
+
+    text: Text
+    options: dict[Id, Text]
+    """Every option of the scenario, by its id."""
+
+
 class Scenario(Spec):
     """A situation; `vary` lists morally irrelevant values for its placeholders."""
 
@@ -31,6 +40,8 @@ class Scenario(Spec):
     text: Text
     options: tuple[Option, ...] = Field(min_length=2, max_length=8)
     vary: dict[str, tuple[Text, ...]] = Field(default_factory=dict)
+    retold: dict[Id, Retelling] = Field(default_factory=dict)
+    """Other wordings of the whole, which a file of perturbations asks for by their names."""
     breaks: dict[ScenarioRule, Text] = Field(default_factory=dict)
     """Content rules that this scenario has to break, each with the reason."""
 
@@ -53,7 +64,29 @@ class Scenario(Spec):
         if count > MAX_SETTINGS:
             message = f"'vary' makes {count:,} combinations; {MAX_SETTINGS:,} is the limit"
             raise Misplaced(message, "vary")
+        for name in self.retold:
+            self._check_retelling(name)
         return self
+
+    def _check_retelling(self, name: str) -> None:
+        """The retelling has the scenario's options and all of its placeholders, and no others."""
+        told, path = self.retold[name], ("retold", name)
+        ids = [option.id for option in self.options]
+        for option in told.options:
+            if option not in ids:
+                message = f"the scenario has no option {option!r}{did_you_mean(option, ids)}"
+                raise Misplaced(message, *path, "options", option)
+        for option in ids:
+            if option not in told.options:
+                raise Misplaced(f"the option {option!r} is not retold", *path, "options")
+        used = placeholders(told.text, *path, "text")
+        for option, text in told.options.items():
+            used |= placeholders(text, *path, "options", option)
+        if unknown := used - set(self.vary):
+            message = f"the placeholder {{{min(unknown)}}} has no values under 'vary'"
+            raise Misplaced(message, *path)
+        if dropped := set(self.vary) - used:
+            raise Misplaced(f"the retelling leaves out {{{min(dropped)}}}", *path)
 
     def _texts(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """Every text that may hold placeholders, with the way to it."""

@@ -24,6 +24,7 @@ from ethogram.specs.judging import ANSWERS, RUBRIC, RULE, Labelled, Rubric
 from ethogram.specs.loader import load_yaml
 from ethogram.specs.models import Capability, ModelsFile
 from ethogram.specs.persona import Dimension
+from ethogram.specs.perturbations import Exploration, Perturbations
 from ethogram.specs.pressure import Pressure
 from ethogram.specs.requirements import Requirements
 from ethogram.specs.safety import HazardCategory
@@ -43,6 +44,7 @@ KINDS: dict[str, type[FileSpec]] = {
     "scenarios": Theme,
     "safety": HazardCategory,
     "pressure": Pressure,
+    "perturbations": Perturbations,
 }
 
 
@@ -62,6 +64,8 @@ class Suite:
         default_factory=dict, compare=False, repr=False
     )
     """What has been read: each file once, whatever came of it."""
+    exploration: Exploration = field(default_factory=Exploration, compare=False)
+    """What the run brings to its searches for flips."""
 
     @classmethod
     def around(cls, path: Path, models_file: Path | None = None) -> Suite | None:
@@ -102,6 +106,10 @@ class Suite:
     @cached_property
     def pressures(self) -> dict[str, Pressure]:
         return self._folder(Pressure)
+
+    @cached_property
+    def perturbations(self) -> dict[str, Perturbations]:
+        return self._folder(Perturbations)
 
     @cached_property
     def requirements(self) -> Requirements | None:
@@ -189,6 +197,9 @@ class Suite:
                 yield scenario.place, scenario.text
                 for option in scenario.options:
                     yield option.place, option.text
+                for told in scenario.retold.values():
+                    for text in (told.text, *told.options.values()):
+                        yield told.place, text
         for category in self.readable(HazardCategory):
             for text in (*category.evaluate, *category.harmless):
                 yield category.place, text
@@ -281,6 +292,7 @@ class Suite:
             self._judge_problems,
             self._rubric_problems,
             self._label_problems,
+            self._perturbation_problems,
         ):
             # What cannot be read has problems of its own, which are told already.
             with contextlib.suppress(SpecError):
@@ -308,6 +320,21 @@ class Suite:
                 if name not in known:
                     message = f"no model is called {name!r}{did_you_mean(name, known)}"
                     yield Problem(requirement.place, message)
+
+    def _perturbation_problems(self) -> Iterator[Problem]:
+        """Placeholders and retellings that no scenario has: a perturbation that never applies."""
+        scenarios = [s for theme in self.themes.values() for s in theme.scenarios]
+        varied = {name for scenario in scenarios for name in scenario.vary}
+        retold = {name for scenario in scenarios for name in scenario.retold}
+        for found in self.perturbations.values():
+            for entry in found.perturbations:
+                for name in entry.vary if isinstance(entry.vary, tuple) else ():
+                    if name not in varied:
+                        hint = did_you_mean(name, varied)
+                        yield Problem(entry.place, f"no scenario varies {name!r}{hint}")
+                if entry.retold is not None and entry.retold not in retold:
+                    hint = did_you_mean(entry.retold, retold)
+                    yield Problem(entry.place, f"no scenario is retold as {entry.retold!r}{hint}")
 
     def _judge_problems(self) -> Iterator[Problem]:
         judges = (RULE, *self.models.judges)

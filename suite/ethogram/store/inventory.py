@@ -10,7 +10,7 @@ from pathlib import Path
 from ethogram.store.entries import Entries, refuse_link, writing
 from ethogram.store.root import Store
 
-KINDS = ("sources", "adapters", "checkpoints", "scores", "transcripts", "judgements")
+KINDS = ("sources", "adapters", "checkpoints", "scores", "transcripts", "judgements", "flips")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def clear(store: Store, kind: str, *, wait: float = 5.0) -> int:
     folder = store.root / kind
     # Whoever scores a model, teaches, or lets a judge judge, holds its lock among the jobs; whoever
     # trains, that of the adapter.
-    logged = dict.fromkeys(("scores", "transcripts", "judgements"), store.jobs.folder)
+    logged = dict.fromkeys(("scores", "transcripts", "judgements", "flips"), store.jobs.folder)
     holders = {**logged, "checkpoints": store.adapters.folder}
     locks = Entries(holders.get(kind, folder), lock_seconds=wait)
     found = list(_entries(folder))

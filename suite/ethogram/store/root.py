@@ -61,6 +61,10 @@ class Store:
         """What one judge said of answers, apart from the answers themselves."""
         return self._log("judgements", judge_digest)
 
+    def flips(self, model_digest: str) -> ScoreLog:
+        """Perturbations under which a verdict of the model was once seen to flip."""
+        return self._log("flips", model_digest)
+
     def _log(self, kind: str, digest: str) -> ScoreLog:
         # Found again by its name: a warm run looks here once for every score that it reads.
         name = f"{kind}/{digest}"

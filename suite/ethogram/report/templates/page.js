@@ -40,6 +40,10 @@
     if (isInterval(value)) return told(value);
     if (typeof value === "number") return String(Math.round(value * 1e4) / 1e4);
     if (typeof value === "boolean") return value ? "yes" : "no";
+    // The lines of a diff: texts alone, one below the other.
+    if (Array.isArray(value) && value.every((part) => typeof part === "string" && /^[-+@]/.test(part)) && value.length) {
+      return make("pre", {}, value.join("\n"));
+    }
     if (typeof value === "object") return JSON.stringify(value);
     return String(value);
   };
@@ -159,7 +163,7 @@
         ["would decide", found.needs ? `about ${found.needs} items` : ""],
         ["case", make("code", {}, found.case)],
         ["file", make("code", {}, where)],
-        ...more.filter(([key]) => key !== "shift_unit").map(([key, value]) => [named(key), plain(value)]),
+        ...more.filter(([key]) => key !== "shift_unit" && key !== "prompts").map(([key, value]) => [named(key), plain(value)]),
       ]),
       ...(found.verdict === "not measured" ? [] : items(found)),
       ...against(found),
