@@ -70,7 +70,7 @@ def test_the_text_tells_training_digests_measures_and_limits(card, example):
     for wanted in (
         row["digest"],
         example["files"]["constitutions/transcripts/deontology.jsonl"],
-        "recipe learning rate | 0.0005",
+        "recipe learning rate | 0.001",
         "## Limits",
         "one seed: these numbers speak of these adapters",
         "do not promote",
