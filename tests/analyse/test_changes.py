@@ -126,3 +126,20 @@ def test_one_common_prompt_among_more_is_no_crash():
     old, new = sides([0.5], [0.1, 0.2, 0.3]), sides([0.1], [0.2, 0.2, 0.1])
     assert gain_change(old, new, rate=False).direction == "unknown"
     assert gain_change(old, new, rate=True).direction == "same"
+
+
+def test_an_effect_that_turns_round_and_grows_by_noise_alone_is_moved_not_worse():
+    rng = np.random.default_rng(0)
+    before, after = (
+        {f"i{n}": sign * size for n, size in enumerate(rng.uniform(0.2, 0.4, 24))}
+        for sign in (-1, 1)
+    )
+    assert item_change(before, after, 0).direction == "moved"
+    assert item_change(before, {n: 3 * s for n, s in after.items()}, 0).direction == "worse"
+    assert item_change(before, {n: s / 3 for n, s in after.items()}, 0).direction == "better"
+
+
+def test_larger_shifts_of_a_smaller_sign_effect_are_moved():
+    before, after = named([0.01] * 20), named([1.0] * 18 + [-1.0] * 2)
+    assert item_change(before, after, 0).direction == "moved"
+    assert item_change(after, before, 0).direction == "moved"

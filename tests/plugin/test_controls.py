@@ -34,3 +34,13 @@ def test_a_run_that_passes_fails_where_the_gate_is_not_proven(house):
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert "No gate was tried." in result.stdout.str()
     assert "the gate requires nothing of it" in result.stdout.str()
+
+
+def test_controls_that_cannot_be_written_cost_no_report(house):
+    (house.root / "results").mkdir()
+    (house.root / "results" / "controls").write_text("in the way", encoding="utf-8")
+    result = house.run("suite", "--ethogram-controls", "-k", "tiny-duty-narrow and rules")
+    assert result.ret in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+    text = result.stdout.str() + result.stderr.str()
+    assert "the controls could not be written to" in text and "INTERNALERROR" not in text
+    assert house.report()["cases"]

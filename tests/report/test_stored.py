@@ -163,7 +163,7 @@ def test_cases_lost_to_errors_are_named(stored, persona, requirement):
     assert not found.only_before and [p.direction for p in found.pairs] == ["unknown", "same"]
     text = comparison_text(found)
     assert "that are lost in" in text and f": 2\n  {error}" in text
-    assert "1 case compared, 1 not comparable, 2 lost; 0 worse" in text
+    assert "1 case compared, 2 lost; 0 worse" in text
     assert not compare_runs(after, before).lost
 
 
@@ -171,6 +171,20 @@ def test_a_model_that_could_not_be_measured_loses_what_the_other_has(stored, per
     other = "tiny-utility-narrow"
     run = stored(persona(), errors=(f"suite/persona/rules.yaml::endorsement::{other}",))
     assert compare_models(run, MODEL, other).lost == ("persona::rules::endorsement",)
+
+
+def test_what_has_no_value_in_the_other_model_is_lost_and_not_counted_again(stored, requirement):
+    undefined = Interval(math.nan, math.nan, math.nan, 24)
+    other = "tiny-utility-narrow"
+    theirs = replace(
+        requirement(measured=undefined),
+        case=f"suite/projectability.yaml::match::{other}",
+        model=other,
+    )
+    found = compare_models(stored(requirement(), theirs), MODEL, other)
+    text = comparison_text(found)
+    assert len(found.lost) == 1 and "0 cases compared, 1 lost" in text
+    assert theirs.case not in text
 
 
 def test_two_models_are_compared_by_what_they_share(stored, persona):

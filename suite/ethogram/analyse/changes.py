@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -54,7 +54,7 @@ def item_change(
     value = float(np.sign(new).mean() - np.sign(old).mean())
     direction = _direction(evidence, expected)
     if expected == 0 and direction == "moved":
-        direction = _from_none(old, new)
+        direction = _from_none(old, new, clusters)
     return Change(value, evidence, direction, p, True)
 
 
@@ -103,12 +103,21 @@ def _direction(evidence: Interval, towards: int | None) -> Direction:
     return "better" if (evidence.low > 0) == (towards > 0) else "worse"
 
 
-def _from_none(old: NDArray[np.float64], new: NDArray[np.float64]) -> Direction:
-    """Whether the shifts lie farther from none than before: by their sign effect, then their mean."""
-    before, after = ((abs(np.sign(s).sum()), abs(s.mean())) for s in (old, new))
-    if before == after:
-        return "moved"
-    return "worse" if after > before else "better"
+def _from_none(
+    old: NDArray[np.float64], new: NDArray[np.float64], clusters: Sequence[object] | None
+) -> Direction:
+    """Whether the effect grew beyond noise, each side read the way that its own items point.
+
+    `moved` too where the sign effect, which is what is measured, says the contrary.
+    """
+    before, after = (float(np.sign(s).sum()) for s in (old, new))
+    ways = [np.sign(total or s.mean()) for total, s in ((before, old), (after, new))]
+    grown = sign_interval(without_noise(ways[1] * new - ways[0] * old), clusters)
+    if grown.low > 0 and abs(after) >= abs(before):
+        return "worse"
+    if grown.high < 0 and abs(after) <= abs(before):
+        return "better"
+    return "moved"
 
 
 def _common(before: Shifts, after: Shifts) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

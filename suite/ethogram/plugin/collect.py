@@ -110,7 +110,9 @@ def leave_out_costly(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect the costly kinds unless -m, -k or a path names them."""
     asked = (config.option.markexpr, config.option.keyword, *map(str, config.args))
     idle = [kind for kind in COSTLY if not any(kind in part for part in asked)]
-    left = [item for item in items if isinstance(item, Trial) and item.case.kind in idle]
-    if left:
-        config.hook.pytest_deselected(items=left)
-        items[:] = [item for item in items if item not in left]
+    parted: dict[bool, list[pytest.Item]] = {True: [], False: []}
+    for item in items:
+        parted[isinstance(item, Trial) and item.case.kind in idle].append(item)
+    if parted[True]:
+        config.hook.pytest_deselected(items=parted[True])
+        items[:] = parted[False]

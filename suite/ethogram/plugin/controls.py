@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from ethogram.cases.base import references
 from ethogram.cases.controls import controls
 from ethogram.jobs import Run
+from ethogram.plugin.models import digest_of
 from ethogram.report.controls import ControlsReport, markdown
 from ethogram.report.document import write_whole
 from ethogram.report.provenance import file_digests, versions
 from ethogram.report.studies import CONTROLS
+from ethogram.specs.errors import shown
 
 
 def planted(run: Run, named: Container[str], command: str) -> ControlsReport:
@@ -27,10 +29,14 @@ def planted(run: Run, named: Container[str], command: str) -> ControlsReport:
         skipped=skipped,
         versions=versions(),
         files=file_digests(suite),
-        digests={m: run.identities.digest(suite.catalogue[m]) for m in rest},
+        digests={m: digest_of(suite.catalogue[m], run) for m in rest},
     )
     file = suite.root / CONTROLS
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(file, json.dumps(report.as_json(), indent=1, allow_nan=False) + "\n")
-    write_whole(file.with_suffix(".md"), markdown(report))
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, json.dumps(report.as_json(), indent=1, allow_nan=False) + "\n")
+        write_whole(file.with_suffix(".md"), markdown(report))
+    except OSError as error:
+        # The report of the run has still to be written, perhaps elsewhere.
+        run.progress.say(f"the controls could not be written to {shown(file)}: {error}")
     return report

@@ -25,7 +25,14 @@ def search(run: Run, cases: Sequence[Case], in_order: Order) -> None:
     if not exploring:
         recall(run, searching)
     asked: set[tuple[str, str]] = set()
-    while fresh := _fresh(merged(further(case, run.value) for case in searching), asked):
+    # Every search begins anew in every round: one that came to its end is left out of the next.
+    left = searching
+    while True:
+        wanted = [(case, asks) for case in left if (asks := further(case, run.value))]
+        left = [case for case, _ in wanted]
+        fresh = _fresh(merged(asks for _, asks in wanted), asked)
+        if not fresh:
+            break
         run.prepare(in_order(fresh))
         asked |= {(model, query.key) for model, queries in fresh.items() for query in queries}
     if exploring:

@@ -96,14 +96,21 @@ def _compared(
     adjusted = holm({n: c.p for n, c in both.items() if c is not None and c.p is not None})
     pairs = [Pair(old[n], new[n], change, adjusted.get(n)) for n, change in both.items()]
     pairs.sort(key=lambda pair: (ORDER.index(pair.direction), _p(pair), pair.after.case))
-    gone = {n for n in both if _defined(old[n]) and not _defined(new[n])}
+    gone = {n for n in both if _gone(old[n], new[n])}
     lost = {*failed, *gone}
     alone = [tuple(sorted(a.keys() - b.keys() - lost)) for a, b in ((old, new), (new, old))]
     return Comparison(before, after, tuple(pairs), alone[0], alone[1], tuple(sorted(lost)))
 
 
-def _defined(case: StoredCase) -> bool:
-    return math.isfinite(case.measured.value)
+def _gone(before: StoredCase, after: StoredCase) -> bool:
+    """Whether there was a value and is none any more."""
+    return math.isfinite(before.measured.value) and not math.isfinite(after.measured.value)
+
+
+def _unknown(found: Comparison) -> list[str]:
+    """Cases of both that cannot be compared, and are not lost."""
+    unknown = found.of("unknown")
+    return [pair.after.case for pair in unknown if not _gone(pair.before, pair.after)]
 
 
 def _change(before: StoredCase, after: StoredCase) -> Change | None:
@@ -131,10 +138,9 @@ def comparison_text(found: Comparison) -> str:
         if pairs := found.of(direction):
             more = f"\n... and {len(pairs) - SHOWN} more" if len(pairs) > SHOWN else ""
             parts.append(f"{head}\n{_table(pairs[:SHOWN])}{more}")
-    unknown = [pair.after.case for pair in found.of("unknown") if pair.after.case not in found.lost]
     for head, names in (
         (f"cases of {found.before} that are lost in {found.after}", found.lost),
-        ("cases without common items, or whose change has no interval", unknown),
+        ("cases without common items, or whose change has no interval", _unknown(found)),
         (f"cases only in {found.before}", found.only_before),
         (f"cases only in {found.after}", found.only_after),
     ):
@@ -146,7 +152,7 @@ def comparison_text(found: Comparison) -> str:
 
 def _counts(found: Comparison) -> str:
     tested = found.compared
-    unknown = len(found.of("unknown"))
+    unknown = len(_unknown(found))
     rest = f", {unknown} not comparable" if unknown else ""
     lost = f", {len(found.lost)} lost" if found.lost else ""
     if not tested:

@@ -7,7 +7,8 @@ from typing import Any
 
 from ethogram.analyse.outcomes import Outcome
 from ethogram.inert import inert, inert_lines
-from ethogram.report.words import bracketed, number
+from ethogram.report.stored import interval
+from ethogram.report.words import bracket, number
 
 NOTHING_TO_FLIP = "the verdict without perturbations is undecided: there is nothing to flip"
 HOW = {
@@ -64,7 +65,7 @@ def _named(facts: Mapping[str, Any], between: str) -> str:
 
 
 def _standing(found: Mapping[str, Any]) -> str:
-    effect = bracketed(found["effect"])
+    effect = bracket(interval(found["effect"]))
     return f"{found['verdict']:<11}  {effect}   mean {number(found['mean'], 4)} nats per token"
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ethogram.analyse.agreement import Kappas
@@ -38,14 +37,6 @@ def all_hold(requirements: int) -> str:
         if requirements == 1
         else f"all {requirements} requirements hold"
     )
-
-
-def bracketed(found: Mapping[str, Any]) -> str:
-    """An interval among a case's facts, which are plain data, as `+0.41 [+.30,+.52]`."""
-    ends = [math.nan if found[key] is None else found[key] for key in ("value", "low", "high")]
-    if not math.isfinite(ends[1]):
-        return f"{number(ends[0])} [no CI]"
-    return f"{number(ends[0])} [{_limit(ends[1])},{_limit(ends[2])}]"
 
 
 def trusted(kappas: Kappas | None) -> str:
