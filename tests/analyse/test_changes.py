@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ethogram.analyse.changes import gain_change, item_change, value_change
+from ethogram.analyse.changes import gain_change, item_change, value_change, verdict_change
 from ethogram.analyse.intervals import Interval
 
 
@@ -143,3 +143,24 @@ def test_larger_shifts_of_a_smaller_sign_effect_are_moved():
     before, after = named([0.01] * 20), named([1.0] * 18 + [-1.0] * 2)
     assert item_change(before, after, 0).direction == "moved"
     assert item_change(after, before, 0).direction == "moved"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "direction"),
+    [
+        ("holds", "contradicts", "worse"),
+        ("contradicts", "holds", "better"),
+        ("holds", "holds", "same"),
+        ("holds", "undecided", "moved"),
+        ("undecided", "contradicts", "moved"),
+    ],
+)
+def test_a_search_is_compared_by_its_verdict_whatever_the_tellings_measured(old, new, direction):
+    # A flip under one order alone has the widest of intervals.
+    strong, single = Interval(1.0, 0.29, 1.0, 6), Interval(-1.0, -1.0, 0.73, 1)
+    assert verdict_change((old, strong), (new, single)).direction == direction
+
+
+def test_a_search_without_a_value_is_not_compared():
+    nothing = Interval(math.nan, math.nan, math.nan, 0)
+    assert verdict_change(("holds", nothing), ("holds", nothing)) is None

@@ -93,6 +93,24 @@ def value_change(before: Interval, after: Interval, wanted: int) -> Change | Non
     return Change(evidence.value, evidence, _direction(evidence, wanted), None, False)
 
 
+def verdict_change(before: tuple[str, Interval], after: tuple[str, Interval]) -> Change | None:
+    """Of a search, whose two values are of different tellings: its verdict decides, not they.
+
+    From `holds` to `contradicts` is worse and back is better; to or from any other verdict is
+    `moved`. None where there is no value.
+    """
+    (old, there), (new, here) = before, after
+    if not (math.isfinite(there.value) and math.isfinite(here.value)):
+        return None
+    turned: dict[tuple[str, str], Direction] = {
+        ("holds", "contradicts"): "worse",
+        ("contradicts", "holds"): "better",
+    }
+    direction: Direction = "same" if old == new else turned.get((old, new), "moved")
+    evidence = combined([1, -1], [here, there])
+    return Change(evidence.value, evidence, direction, None, False)
+
+
 def _direction(evidence: Interval, towards: int | None) -> Direction:
     if not (math.isfinite(evidence.low) and math.isfinite(evidence.high)):
         return "unknown"

@@ -184,7 +184,8 @@ class Gatherer:
         return found
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if not self.config.getoption("ethogram_controls"):
+        ended = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+        if not self.config.getoption("ethogram_controls") or session.exitstatus not in ended:
             return
         for root, names in self._by_suite().items():
             run = self.config.stash[SESSION].run_around(root)

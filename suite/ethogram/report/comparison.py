@@ -8,7 +8,14 @@ from dataclasses import dataclass
 
 from tabulate import tabulate
 
-from ethogram.analyse.changes import Change, Direction, gain_change, item_change, value_change
+from ethogram.analyse.changes import (
+    Change,
+    Direction,
+    gain_change,
+    item_change,
+    value_change,
+    verdict_change,
+)
 from ethogram.analyse.effects import holm
 from ethogram.report.stored import StoredCase, StoredReport
 from ethogram.report.words import bracket, number, short
@@ -114,7 +121,9 @@ def _unknown(found: Comparison) -> list[str]:
 
 
 def _change(before: StoredCase, after: StoredCase) -> Change | None:
-    if after.kind in ("projectability", "pressure", "perturbation"):
+    if after.kind == "perturbation":
+        return verdict_change((before.verdict, before.measured), (after.verdict, after.measured))
+    if after.kind in ("projectability", "pressure"):
         wanted = 1 if after.expected.startswith(("at least", "above", "more")) else -1
         return value_change(before.measured, after.measured, wanted)
     if after.kind == "safety":
