@@ -93,6 +93,8 @@ class Search:
             combination = self.case.combination(known.changes)
             if combination and self._flips(combination):
                 return self._found(base, least(combination, self._flips), known)
+        # A known flip that is too dear today does not end the search for others.
+        self.refused.clear()
         sizes = [len(slot) for slot in self.case.perturbing.slots]
         examples = EXAMPLES * (1 + self.case.perturbations.budget // len(self.asked))
         try:

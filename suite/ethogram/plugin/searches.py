@@ -82,5 +82,11 @@ def _keep(run: Run, case: PerturbationCase) -> None:
 
 
 def _about(case: PerturbationCase) -> str:
-    """What a flip is stored under: the model's digest stands for the model."""
-    return f"{case.perturbations.id}::{case.scenario.id}"
+    """What a flip is stored under: the model's digest stands for the model.
+
+    A reworded scenario or other perturbations begin anew: flips of the old ones would eat the budget.
+    """
+    texts = digest_of(
+        [part.model_dump(mode="json") for part in (case.scenario, case.perturbations)]
+    )
+    return f"{case.perturbations.id}::{case.scenario.id}::{texts}"
