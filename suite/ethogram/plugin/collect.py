@@ -107,12 +107,17 @@ COSTLY = ("pressure", "perturbation")
 
 
 def leave_out_costly(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the costly kinds unless -m, -k or a path names them."""
+    """Deselect the costly kinds unless -m, -k or a path names them, or the file of the case."""
     asked = (config.option.markexpr, config.option.keyword, *map(str, config.args))
-    idle = [kind for kind in COSTLY if not any(kind in part for part in asked)]
+
+    def idle(item: pytest.Item) -> bool:
+        if not isinstance(item, Trial) or item.case.kind not in COSTLY:
+            return False
+        return not any(name in part for name in (item.case.kind, item.path.stem) for part in asked)
+
     parted: dict[bool, list[pytest.Item]] = {True: [], False: []}
     for item in items:
-        parted[isinstance(item, Trial) and item.case.kind in idle].append(item)
+        parted[idle(item)].append(item)
     if parted[True]:
         config.hook.pytest_deselected(items=parted[True])
         items[:] = parted[False]
