@@ -179,6 +179,8 @@ def test_pressure_runs_only_where_it_is_asked_for(house):
     four = [name for name in house.ids("suite", "-m", "pressure") if "pressure" in name]
     assert len(four) == 4 and four[0].startswith("suite/pressure/doubt.yaml::retention::tiny-")
     assert house.ids("suite/pressure") == four
+    assert house.ids("suite", "-k", "doubt") == four, "-k may name the file alone"
+    assert not house.ids("suite", "-k", "not doubt and pressure")
     result = house.run("suite", "-m", "pressure")
     assert "4 failed" in result.stdout.str() or "passed" in result.stdout.str()
     assert {case["kind"] for case in house.report()["cases"]} == {"pressure"}

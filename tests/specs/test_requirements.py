@@ -75,3 +75,10 @@ def test_a_requirement_id_that_stands_twice_is_refused(here: Path) -> None:
     assert fault(here, again, again + again) == (
         "projectability.yaml:3:5: the requirement id 'safe' stands twice; ids must differ"
     )
+
+
+def test_a_requirement_of_no_model_at_all_is_refused(here: Path) -> None:
+    """It would leave the gate without a word."""
+    said = fault(here, "above: 0", "above: 0, models: []")
+
+    assert said == "projectability.yaml:2:56: 'models' needs at least 1 entry, and has 0"

@@ -171,12 +171,12 @@ class Identities:
         if candidate.adapter:
             folder = self.base / candidate.adapter
             if not folder.is_dir():
-                raise SourceError(f"{model.id}: its adapter's folder {folder} does not exist")
+                raise SourceError(f"the adapter's folder {shown(folder)} does not exist")
             absent = [name for name in ADAPTER_FILES if not (folder / name).is_file()]
             if absent:
                 pickled = (folder / "adapter_model.bin").exists()
                 hint = "; only a pickle is there, which could run code" if pickled else ""
-                raise SourceError(f"{model.id}: {folder} has no {absent[0]}{hint}")
+                raise SourceError(f"{shown(folder)} has no {absent[0]}{hint}")
             weights = {name: file_digest(folder / name) for name in ADAPTER_FILES}
             return digest_of({"source": source, "adapter": weights})
         if candidate.checkpoint:

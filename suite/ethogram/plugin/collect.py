@@ -80,7 +80,8 @@ class Trial(pytest.Item):
         session = self.config.stash[SESSION]
         run = session.run_around(self.path)
         self.outcome = self.case.judge(run.value)
-        if self.outcome.verdict == "unjudged":
+        # A requirement that no judge may decide is not met: a gate never passes on what is not known.
+        if self.outcome.verdict == "unjudged" and self.outcome.kind != "projectability":
             pytest.skip(brief(self.outcome))
         if self.outcome.verdict == "undecided" and session.skip_undecided:
             pytest.skip(explain(self.outcome).splitlines()[0])
@@ -107,12 +108,17 @@ COSTLY = ("pressure", "perturbation")
 
 
 def leave_out_costly(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the costly kinds unless -m, -k or a path names them."""
+    """Deselect the costly kinds unless -m, -k or a path names them, or the file of the case."""
     asked = (config.option.markexpr, config.option.keyword, *map(str, config.args))
-    idle = [kind for kind in COSTLY if not any(kind in part for part in asked)]
+
+    def idle(item: pytest.Item) -> bool:
+        if not isinstance(item, Trial) or item.case.kind not in COSTLY:
+            return False
+        return not any(name in part for name in (item.case.kind, item.path.stem) for part in asked)
+
     parted: dict[bool, list[pytest.Item]] = {True: [], False: []}
     for item in items:
-        parted[isinstance(item, Trial) and item.case.kind in idle].append(item)
+        parted[idle(item)].append(item)
     if parted[True]:
         config.hook.pytest_deselected(items=parted[True])
         items[:] = parted[False]

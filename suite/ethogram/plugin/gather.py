@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -143,7 +144,7 @@ class Gatherer:
     @classmethod
     def of(cls, config: pytest.Config) -> Gatherer:
         named = config.getoption("ethogram_results")
-        command = " ".join(["pytest", *map(str, config.invocation_params.args)])
+        command = shlex.join(["pytest", *map(str, config.invocation_params.args)])
         baseline = config.getoption("ethogram_baseline")
         return cls(config, Path(named).resolve() if named else None, command, baseline)
 

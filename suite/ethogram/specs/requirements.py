@@ -42,7 +42,7 @@ class Requirement(Spec):
     at_most: float | None = None
     below: float | None = None
     on: Literal["ci", "estimate"] = "ci"
-    models: tuple[Id, ...] | None = None
+    models: tuple[Id, ...] | None = Field(default=None, min_length=1)
     """Ids of the models it holds for; all finetuned models and candidates unless said."""
 
     @model_validator(mode="after")
