@@ -647,6 +647,23 @@ def test_what_changed_since_the_run_decides_nothing(house: Path, say: Say, name:
     assert code == 2 and (f"changed since the run: {name}" in out or broken in err)
 
 
+def test_a_run_of_another_ethogram_or_a_cache_that_is_not_there_decides_nothing(
+    house: Path, say: Say, tmp_path: Path
+) -> None:
+    (house / "suite" / "projectability.yaml").write_text(GATE, encoding="utf-8")
+    file = reported(house, "holds")
+    assert say("promote", "tiny-duty-narrow")[0] == 0
+    code, out, _ = say("promote", "tiny-duty-narrow", "--cache", tmp_path / "mistyped")
+    assert code == 2 and "mistyped does not exist" in out
+    body = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**body, "versions": {"ethogram": "0.0.1"}}), encoding="utf-8")
+    code, out, _ = say("promote", "tiny-duty-narrow")
+    assert code == 2 and "changed since the run: ethogram, which was 0.0.1" in out
+    file.write_text(json.dumps({**body, "errors": [{"case": "x"}]}), encoding="utf-8")
+    code, _, err = say("promote", "tiny-duty-narrow")
+    assert code == 2 and "not a whole report" in err
+
+
 def test_changed_files_are_named_up_to_three(house: Path, say: Say) -> None:
     (house / "suite" / "projectability.yaml").write_text(GATE, encoding="utf-8")
     gone = house / "suite" / "persona" / "gone.yaml"

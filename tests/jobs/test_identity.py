@@ -184,5 +184,5 @@ def test_a_candidate_without_files_is_refused(with_candidate: Path) -> None:
     with pytest.raises(SourceError, match="only a pickle is there, which could run code"):
         identities.digest(candidate)
     shutil.rmtree(with_candidate / "mine")
-    with pytest.raises(SourceError, match=r"mine-duty: its adapter's folder .*mine does not exist"):
+    with pytest.raises(SourceError, match=r"the adapter's folder .*mine does not exist"):
         identities.digest(candidate)

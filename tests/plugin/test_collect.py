@@ -1,4 +1,8 @@
+from dataclasses import replace
+
 import pytest
+
+from ethogram.cases import PersonaCase, RequirementCase
 
 JUDGED = ["tiny-duty-broad", "tiny-duty-narrow", "tiny-utility-broad", "tiny-utility-narrow"]
 PLACEBOS = ["tiny-plain-refusal-broad", "tiny-plain-refusal-narrow"]
@@ -184,3 +188,21 @@ def test_pressure_runs_only_where_it_is_asked_for(house):
     result = house.run("suite", "-m", "pressure")
     assert "4 failed" in result.stdout.str() or "passed" in result.stdout.str()
     assert {case["kind"] for case in house.report()["cases"]} == {"pressure"}
+
+
+def test_a_requirement_that_no_judge_may_decide_fails_and_no_other_case_does(house, monkeypatch):
+    for kind in (RequirementCase, PersonaCase):
+        judged = kind.judge
+        monkeypatch.setattr(
+            kind,
+            "judge",
+            lambda case, values, judged=judged: replace(judged(case, values), verdict="unjudged"),
+        )
+    result = house.run("suite", "-k", "tiny-duty-narrow and (projectability or rules)")
+    counted = result.parseoutcomes()
+    gate, persona = (
+        len(house.ids("suite", "-k", f"tiny-duty-narrow and {part}"))
+        for part in ("projectability", "rules")
+    )
+    assert (counted["failed"], counted["skipped"]) == (gate, persona)
+    assert gate > 0 < persona and result.ret == 1

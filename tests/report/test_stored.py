@@ -119,6 +119,8 @@ def test_persona_cases_alone_promote_nobody_and_the_way_out_is_told(stored, pers
     found = decide(run, MODEL, Gate(["match"]))
     measures = f"`pytest suite -m projectability -k {MODEL}` measures them"
     assert found.code == 2 and measures in found.reason
+    other = decide(replace(run, models_file="mine.yaml"), MODEL, Gate(["match"]))
+    assert f"-k {MODEL} --ethogram-models=mine.yaml`" in other.reason
 
 
 # -- compare --------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ethogram import __version__
 from ethogram.cli.stored import add_report, report_of
 from ethogram.specs.errors import SpecError, did_you_mean, shown
 from ethogram.specs.suite import CONSTITUTIONS, REQUIREMENTS, Suite
@@ -53,7 +54,11 @@ def _gate(report: StoredReport, options: argparse.Namespace) -> Gate:
     found = [case for case in cases_of(gate, suite) if case.model.id == options.model]
     if not found:
         return Gate(problem=_nothing_required(suite, options.model))
+    if options.cache and not options.cache.is_dir():
+        return Gate(problem=f"the cache {shown(options.cache)} does not exist")
+    other = report.written_by not in ("", __version__)
     changed = [
+        *([f"ethogram, which was {report.written_by}"] if other else []),
         *_changed_files(report, suite),
         *_changed_models(report, suite, found, options.cache),
     ]

@@ -15,7 +15,7 @@ from ethogram.plan import NotMeasured
 from ethogram.source.obtain import Say, SourceError, folder_digest, identity, obtain
 from ethogram.specs.catalogue import Model
 from ethogram.specs.constitution import Replay
-from ethogram.specs.errors import Place, count
+from ethogram.specs.errors import Place, count, shown
 from ethogram.specs.models import Source
 from ethogram.specs.suite import Suite
 from ethogram.specs.teaching import Teaching

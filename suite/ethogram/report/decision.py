@@ -11,6 +11,7 @@ from ethogram.inert import inert
 from ethogram.report.stored import StoredCase, StoredReport
 from ethogram.report.words import all_hold, bracket
 from ethogram.specs.errors import count, did_you_mean, named
+from ethogram.specs.suite import MODELS
 
 Code = Literal[0, 1, 2]
 PROMOTE: Code = 0
@@ -62,7 +63,10 @@ def decide(report: StoredReport, model: str, gate: Gate) -> Decision:
         return _decided(KEEP_BACK, report, model, f"Do not promote {model}: {kept}", failed)
     if not cases and not errors:
         known = gate.required or model in report.models
-        advice = f"; `pytest suite -m projectability -k {model}` measures them"
+        named_by = (
+            f" --ethogram-models={report.models_file}" if report.models_file != MODELS else ""
+        )
+        advice = f"; `pytest suite -m projectability -k {model}{named_by}` measures them"
         hint = advice if known else did_you_mean(model, report.models)
         told = f"; {problem}" if problem else hint
         why = f"the run holds no requirement case of it{told}"

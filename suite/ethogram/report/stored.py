@@ -56,6 +56,8 @@ class StoredReport:
     """SHA-256 by path below the suite's root."""
     models_file: str = MODELS
     """Which of `files` named the models."""
+    written_by: str = ""
+    """The version of Ethogram; empty where the report does not say."""
 
     @property
     def models(self) -> list[str]:
@@ -107,11 +109,18 @@ def stored_of(data: Mapping[str, Any], name: str) -> StoredReport:
         name=name,
         started=str(data["started"]),
         cases={case.case: case for case in cases},
-        errors=tuple(data["errors"]),
+        errors=tuple(_text(error) for error in data["errors"]),
         digests={row["model"]: row["digest"] for row in data["models"]},
         files=dict(data["files"]),
         models_file=str(data.get("models_file", MODELS)),
+        written_by=str((data.get("versions") or {}).get("ethogram", "")),
     )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"the error {value!r} is no case's id")
+    return value
 
 
 def interval(data: Mapping[str, Any]) -> Interval:
