@@ -165,4 +165,6 @@ def _provenance(model: Model, run: Run) -> dict[str, Any]:
 
 def digest_of(model: Model, run: Run) -> str | None:
     """The model's digest, or None where it is not finetuned or cannot be found."""
+    if model.id not in run.suite.catalogue:
+        return None  # all seeds of a model have no one digest
     return _measured(lambda: run.identities.digest(model))
