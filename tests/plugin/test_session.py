@@ -98,7 +98,7 @@ def test_a_larger_selection_scores_only_what_is_new(house):
     shutil.rmtree(house.cache / "scores")
     house.run("suite/persona/rules.yaml::endorsement::tiny-duty-narrow")
     result = house.run("suite/persona", "-k", "tiny-duty-narrow")
-    counted = re.findall(r"scored (\S+) in \d+ s \((\d+) queries\)", result.stderr.str())
+    counted = re.findall(r"scored (\S+) in \d+ s \((\d+) quer(?:y|ies)\)", result.stderr.str())
     assert counted == [
         (model, "6") for model in ("tiny", "tiny-duty-narrow", "tiny-plain-refusal-narrow")
     ]
@@ -128,7 +128,7 @@ def test_comments_key_order_and_white_space_change_nothing(house, warm):
 def test_a_changed_statement_is_scored_anew_and_nothing_else(house):
     house.rewrite("suite/persona/rules.yaml", "I would wait my turn.", "I would stand in line.")
     result = house.run("suite/persona", "-k", "endorsement and tiny-duty-narrow")
-    counted = re.findall(r"scored (\S+) in \d+ s \((\d+) queries\)", result.stderr.str())
+    counted = re.findall(r"scored (\S+) in \d+ s \((\d+) quer(?:y|ies)\)", result.stderr.str())
     assert counted == [
         (model, "1") for model in ("tiny", "tiny-duty-narrow", "tiny-plain-refusal-narrow")
     ]
