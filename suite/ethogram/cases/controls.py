@@ -60,13 +60,18 @@ class Controls:
     """The model's cases in the gate."""
     roles: Roles
 
+    @property
+    def compared(self) -> list[str]:
+        """Ids of the placebo and the source, whose scores the planted models are made from."""
+        return [r.id for r in references(self.suite.catalogue, self.model)]
+
     def needs(self) -> Needs:
         """What the planted models are made from: scores of the sources and placebos alone."""
         twin = self.suite.catalogue.broad_twin(self.model)
         planted = {self.model.id, *([twin.id] if twin else [])}
         whole = merged(case.needs() for case in self.requirements)
         own = whole.get(self.model.id, ())
-        made = {r.id: own for r in references(self.suite.catalogue, self.model)}
+        made = dict.fromkeys(self.compared, own)
         kept = {name: asked for name, asked in whole.items() if name not in planted}
         return merged((kept, made))
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ethogram.analyse.controls import Control
-from ethogram.cases.base import merged, references
+from ethogram.cases.base import merged
 from ethogram.cases.controls import controls as planted
 from ethogram.cli.files import UsageError
 from ethogram.cli.study import judged, run_of, save, told
@@ -31,7 +31,7 @@ def controls(options: argparse.Namespace) -> int:
     if not tried:
         why = "; ".join(f"{model}: {why}" for model, why in skipped.items())
         raise UsageError(f"no gate can be tried: {why or 'the suite has no judged model'}")
-    rest = {r.id for gate in found for r in references(suite.catalogue, gate.model)}
+    rest = {name for gate in found for name in gate.compared}
     named = "".join(f" {model}" for model in options.model)
     report = ControlsReport(
         controls=tried,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from ethogram.cli.files import UsageError, suite_around, write
+from ethogram.cli.files import UsageError, suite_around
 from ethogram.jobs import NotMeasured, Progress, Run
 from ethogram.measure.errors import EngineError
+from ethogram.report.document import write_study
 from ethogram.source.obtain import SourceError
 from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import SpecError, did_you_mean, shown
@@ -59,8 +59,7 @@ def judged(suite: Suite, wanted: Iterable[str]) -> dict[str, Model]:
 
 def save(report: StudyReport, page: str, file: Path) -> None:
     """Write the report's JSON, and the page beside it."""
-    write(file, json.dumps(report.as_json(), indent=1, allow_nan=False) + "\n")
-    write(file.with_suffix(".md"), page)
+    write_study(report.as_json(), page, file)
 
 
 def told(file: Path) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Container
 from datetime import UTC, datetime
 
-from ethogram.cases.base import references
 from ethogram.cases.controls import controls
 from ethogram.jobs import Run
 from ethogram.plugin.models import digest_of
 from ethogram.report.controls import ControlsReport, markdown
-from ethogram.report.document import write_whole
+from ethogram.report.document import write_study
 from ethogram.report.provenance import file_digests, versions
 from ethogram.report.studies import CONTROLS
 from ethogram.specs.errors import shown
@@ -21,7 +19,7 @@ def planted(run: Run, named: Container[str], command: str) -> ControlsReport:
     """The controls of the models that are `named`, from stored scores; written where studies lie."""
     suite = run.suite
     found, skipped = controls(suite, [m for m in suite.catalogue if m.judged and m.id in named])
-    rest = sorted({r.id for gate in found for r in references(suite.catalogue, gate.model)})
+    rest = sorted({name for gate in found for name in gate.compared})
     report = ControlsReport(
         controls=[control for gate in found for control in gate.run(run.value)],
         started=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -33,9 +31,7 @@ def planted(run: Run, named: Container[str], command: str) -> ControlsReport:
     )
     file = suite.root / CONTROLS
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, json.dumps(report.as_json(), indent=1, allow_nan=False) + "\n")
-        write_whole(file.with_suffix(".md"), markdown(report))
+        write_study(report.as_json(), markdown(report), file)
     except OSError as error:
         # The report of the run has still to be written, perhaps elsewhere.
         run.progress.say(f"the controls could not be written to {shown(file)}: {error}")

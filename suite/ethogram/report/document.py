@@ -178,6 +178,13 @@ def write_whole(file: Path, text: str) -> None:
         aside.unlink(missing_ok=True)
 
 
+def write_study(data: Mapping[str, Any], page: str, file: Path) -> None:
+    """Write what a study found, and its page beside it. Raises OSError."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(file, json.dumps(data, indent=1, allow_nan=False) + "\n")
+    write_whole(file.with_suffix(".md"), page)
+
+
 def _new_folder(results: Path, name: str) -> Path:
     folder, count = results / name, 1
     while True:
