@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ethogram.cases.perturbation import Unscored, prompt_diff
+from ethogram.cases.search import Unscored
 from ethogram.plan import NotMeasured, Unanswered
 from ethogram.report.failure import explain
 from ethogram.specs.errors import SpecError
@@ -313,17 +313,3 @@ def test_what_no_scenario_has_is_named_before_anything_runs(surface, old, new, m
     surface.rewrite("suite/perturbations/surface.yaml", old, new)
     (problem,) = surface.suite.check()
     assert problem.message == message and problem.place.line in (5, 8)
-
-
-def test_a_diff_shows_spaces_that_nobody_would_see():
-    found = prompt_diff("One. Two.\nA. Go.", "One.  Two.\nA. Go.\n\n")
-    assert found == [
-        "--- unperturbed",
-        "+++ perturbed",
-        "@@ -1 +1 @@",
-        "-One.",
-        "+One.\u2423\u2423",
-        "@@ -3,0 +4,2 @@",
-        "+",
-        "+",
-    ]

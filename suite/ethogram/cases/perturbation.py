@@ -2,151 +2,37 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ethogram.analyse.effects import Verdict, without_noise
-from ethogram.analyse.flips import Standing, Turned, noise_bound, noise_floor, turned
+from ethogram.analyse.flips import Standing, noise_bound, noise_floor
 from ethogram.analyse.outcomes import CaseKind, Outcome
 from ethogram.analyse.resample import Floats
 from ethogram.cases.base import Needs, Values, case_id, references, relative
+from ethogram.cases.diff import prompt_diff
 from ethogram.cases.persona import samples
 from ethogram.cases.perturbed import LEAST_OPTIONS, Change, Perturbing
 from ethogram.cases.pressure import drawn
 from ethogram.cases.scenario import endorsed, speaks_to
-from ethogram.cases.search import Combination, least, smaller, smallest
+from ethogram.cases.search import Combination, Found, Search, Unscored
 from ethogram.measure.probes import (
     SCENARIO_SAMPLES,
     Choice,
     SampledChoice,
     preferred,
 )
-from ethogram.plan import NotMeasured, Unanswered
+from ethogram.plan import Unanswered
 from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import SpecError
 from ethogram.specs.perturbations import Changes, KnownFlip, Perturbations
 from ethogram.specs.scenarios import Scenario
 from ethogram.specs.suite import Suite
-
-EXAMPLES = 10
-"""Combinations that are drawn for each one that the budget pays for: many are drawn twice."""
-
-
-class Spent(BaseException):
-    """Nothing has flipped, and the budget does not pay for what would be tried next.
-
-    No Exception: hypothesis would take it for what it is looking for.
-    """
-
-
-class Unscored(BaseException):
-    """A combination of which scores are missing: `needs` names them. No Exception, as Spent is none."""
-
-    def __init__(self, needs: Needs, reason: NotMeasured) -> None:
-        super().__init__(str(reason))
-        self.needs = needs
-        self.reason = reason
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a search came to. `flip` is None where nothing flips, or where there is no verdict."""
-
-    base: Floats
-    flip: Combination | None
-    how: Turned | None
-    least: bool
-    """Whether it is known that no change can be left out of the flip."""
-    known: KnownFlip | None
-    """The exploration that had found the flip before."""
-    tried: dict[Combination, Floats]
-    asked: int
-    refused: int
-    """Combinations that were too dear for what was left of the budget."""
-
-
-@dataclass
-class Search:
-    """One search over stored scores; it stops with Unscored where the next score is missing."""
-
-    case: PerturbationCase
-    values: Values
-    asked: set[tuple[str, str]] = field(default_factory=set)
-    """(model, query) pairs, whether their scores were stored or not."""
-    tried: dict[Combination, Floats] = field(default_factory=dict)
-    refused: set[Combination] = field(default_factory=set)
-    flipped: bool = False
-    """Whether there is a flip already: what is too dear then only ends its shrinking."""
-
-    def run(self) -> Found:
-        base = self._shifts(())
-        if not Standing.of(base).sign:
-            return self._found(base, None, None)
-        for known in self.case.known:
-            combination = self.case.combination(known.changes)
-            if combination and self._flips(combination):
-                return self._found(base, least(combination, self._flips), known)
-        # A known flip that is too dear today does not end the search for others.
-        self.refused.clear()
-        sizes = [len(slot) for slot in self.case.perturbing.slots]
-        examples = EXAMPLES * (1 + self.case.perturbations.budget // len(self.asked))
-        try:
-            flip = smallest(sizes, self._tries, self.case.seed, examples)
-        except Spent:
-            flip = None
-        return self._found(base, flip, None)
-
-    def _tries(self, combination: Combination) -> bool:
-        flips = self._flips(combination)
-        if self.refused and not self.flipped:
-            raise Spent
-        self.flipped |= flips
-        return flips
-
-    def _flips(self, combination: Combination) -> bool:
-        """Whether it flips the verdict. What the budget does not pay for does not."""
-        if combination not in self.tried:
-            if combination in self.refused:
-                return False
-            price = self._price(combination)
-            if len(self.asked | price) > self.case.perturbations.budget:
-                self.refused.add(combination)
-                return False
-            self._shifts(combination)
-        return turned(self.tried[()], self.tried[combination]) is not None
-
-    def _price(self, combination: Combination) -> set[tuple[str, str]]:
-        needs = self.case.asked(combination)
-        return {(model, query.key) for model, asked in needs.items() for query in asked}
-
-    def _shifts(self, combination: Combination) -> Floats:
-        needs = self.case.asked(combination)
-        try:
-            shifts = self.case.shifts(combination, self.values)
-        except NotMeasured as reason:
-            raise Unscored(needs, reason) from None
-        self.asked |= self._price(combination)
-        self.tried[combination] = shifts
-        return shifts
-
-    def _found(self, base: Floats, flip: Combination | None, known: KnownFlip | None) -> Found:
-        return Found(
-            base=base,
-            flip=flip,
-            how=turned(base, self.tried[flip]) if flip else None,
-            least=flip is not None and self.refused.isdisjoint(smaller(flip)),
-            known=known,
-            tried={c: shifts for c, shifts in self.tried.items() if c},
-            asked=len(self.asked),
-            refused=len(self.refused),
-        )
 
 
 @dataclass(frozen=True)
@@ -251,7 +137,15 @@ class PerturbationCase:
 
     def search(self, values: Values) -> Found:
         """Raises Unscored where a score is missing that the search needs next."""
-        return Search(self, values).run()
+        known = [(flip, self.combination(flip.changes)) for flip in self.known]
+        return Search(
+            sizes=[len(slot) for slot in self.perturbing.slots],
+            asks=self.asked,
+            shifts=lambda combination: self.shifts(combination, values),
+            known=[(flip, combination) for flip, combination in known if combination],
+            budget=self.perturbations.budget,
+            seed=self.seed,
+        ).run()
 
     def further(self, values: Values) -> Needs:
         """What the search asks next, one telling at a time; nothing where it has come to its end."""
@@ -340,27 +234,6 @@ class PerturbationCase:
             "prompts": dict(zip(("unperturbed", "perturbed"), prompts, strict=True)),
             "diff": prompt_diff(*prompts),
         }
-
-
-def prompt_diff(before: str, after: str) -> list[str]:
-    """A unified diff by sentence. Spaces that nobody would see at the end of one are shown as `␣`."""
-    old, new = (
-        [p for line in text.split("\n") for p in _sentences(line)] for text in (before, after)
-    )
-    return list(difflib.unified_diff(old, new, "unperturbed", "perturbed", n=0, lineterm=""))
-
-
-_ENDS = re.compile(r"(?<=\w\w[.?!:;] )(?=\S)|(?<=\w\w[.?!:;]  )(?=\S)")
-"""After a sentence and its space or two; the letter of an option ends none."""
-
-
-def _sentences(line: str) -> Iterator[str]:
-    *parts, last = _ENDS.split(line)
-    for part in parts:
-        bare = part.rstrip(" ")
-        yield bare if part == f"{bare} " else bare + "␣" * (len(part) - len(bare))
-    bare = last.rstrip(" ")
-    yield bare + "␣" * (len(last) - len(bare))
 
 
 def perturbation_cases(perturbations: Perturbations, suite: Suite) -> Iterator[PerturbationCase]:
