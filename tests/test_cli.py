@@ -181,7 +181,7 @@ def test_check_names_bounds_and_seeds_that_cannot_be(house: Path, say: Say) -> N
     models.write_text(models.read_text().replace("all,", "all, seeds: [-1],"))
     code, _, err = say("check")
     assert code == 1
-    assert "suite/projectability.yaml:2:44: 'at_least: 1.5' can never be met: the measure" in err
+    assert "suite/projectability.yaml:2:43: 'at_least: 1.5' can never be met: the measure" in err
     assert "models.yaml:4:61: entry 1 of 'seeds' must be at least 0, not -1" in err
 
 

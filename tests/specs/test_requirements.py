@@ -84,7 +84,7 @@ def test_a_bound_outside_of_a_measures_range_is_refused(
     least, most = RANGE[measure]  # type: ignore[index]
 
     assert found == (
-        f"projectability.yaml:2:{27 + len(measure) + 7}: '{bound}' {said}: "
+        f"projectability.yaml:2:{27 + len(measure)}: '{bound}' {said}: "
         f"the measure {measure!r} lies from {least} to {most}"
     )
 
