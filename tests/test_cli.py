@@ -12,8 +12,10 @@ import pytest
 
 from ethogram import __version__
 from ethogram.cli import main
-from ethogram.jobs.identity import ADAPTER_FILES, Identities
+from ethogram.jobs.identity import Identities
+from ethogram.jobs.preflight import preflight
 from ethogram.report.provenance import file_digests
+from ethogram.source.obtain import ADAPTER_FILES
 from ethogram.specs.base import read_spec
 from ethogram.specs.persona import Dimension
 from ethogram.specs.scenarios import Theme
@@ -92,6 +94,95 @@ def test_check_counts_what_a_sound_suite_holds(house: Path, say: Say) -> None:
     assert ["dimensions", "1", "2"] in counts
     assert ["constitutions", "2", "0"] in counts
     assert ["models", "5", "4"] in counts
+
+
+def test_check_counts_every_kind_of_file(house: Path, say: Say) -> None:
+    _, out, _ = say("check")
+    none = {line[:18].strip(): line[18:].split()[:2] for line in out.splitlines()}
+    for what in ("kinds of pressure", "perturbation files", "requirement files"):
+        assert none[what] == ["0", "0"]
+    pressure, surface = house / "suite/pressure/doubt.yaml", house / "suite/perturbations/dots.yaml"
+    for file in (pressure, surface):
+        file.parent.mkdir()
+    pressure.write_text("about: Doubt.\nturns: [Sure?, Quite sure?]\n")
+    surface.write_text(
+        "about: Dots.\nbudget: 9\nscenarios: 1\nperturbations: [{id: dot, ends: '.'}]\n"
+    )
+    gate = "requirements:\n  - {id: match, measure: signature-match, above: 0}\n"
+    (house / "suite/projectability.yaml").write_text(gate)
+    code, out, err = say("check")
+    assert (code, err) == (0, "")
+    assert "kinds of pressure     1       2 turns\n" in out
+    assert "perturbation files    1       1 perturbation\n" in out
+    assert "requirement files     1       1 requirement\n" in out
+
+
+CANDIDATES = """\
+candidates:
+  mine: {{source: tiny, constitution: duty, {named}}}
+  served: {{source: tiny, constitution: duty, endpoint: "http://127.0.0.1:9/v1", model: m}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("named", "files", "told"),
+    [
+        ("adapter: gone", (), "the adapter's folder gone does not exist"),
+        ("adapter: ./a", ("adapter_config.json",), "a has no adapter_model.safetensors"),
+        (
+            "adapter: a",
+            ("adapter_config.json", "adapter_model.bin"),
+            "a has no adapter_model.safetensors; only a pickle is there, which could run code",
+        ),
+        ("adapter: a", ADAPTER_FILES, None),
+        ("checkpoint: gone", (), "gone is no model folder: it has no config.json"),
+        ("checkpoint: a", ("config.json",), "a holds no weights; save it as safetensors"),
+        ("checkpoint: a", ("config.json", "model.safetensors"), None),
+    ],
+)
+def test_check_names_a_candidate_that_is_not_there_as_a_run_does(
+    house: Path, say: Say, tmp_path: Path, named: str, files: Sequence[str], told: str | None
+) -> None:
+    (house / "models.yaml").write_text(
+        f"sources: {{tiny: {{folder: tiny}}}}\n{CANDIDATES.format(named=named)}"
+    )
+    for folder, names in (("a", files), ("tiny", ("config.json", "model.safetensors"))):
+        (house / folder).mkdir()
+        for name in names:
+            (house / folder / name).write_text("x")
+    code, _, err = say("check")
+    assert (code, err) == ((1, f"models.yaml:3:3: {told}\n") if told else (0, ""))
+    suite = Suite.around(house)
+    assert suite is not None
+    assert suite.shared_problems() == [], "a run measures the others"
+    (model,) = (model for model in suite.catalogue if model.id == "mine-duty")
+    fault = preflight([model], Identities(suite, Store(tmp_path / "cache"))).get(model.id)
+    assert (str(fault) if fault else None) == told
+
+
+def test_check_looks_for_candidates_beside_the_models_file_and_among_other_problems(
+    house: Path, say: Say
+) -> None:
+    other = house / "elsewhere" / "mine.yaml"
+    other.parent.mkdir()
+    other.write_text("sources: {tiny: {folder: nowhere}}\n" + CANDIDATES.format(named="adapter: a"))
+    manners = house / "suite/persona/manners.yaml"
+    manners.write_text(manners.read_text().replace("affirms", "afirms"))
+    code, _, err = say("check", "--models", other)
+    assert code == 1 and "unknown key 'afirms'" in err
+    assert "elsewhere/mine.yaml:3:3: the adapter's folder elsewhere/a does not exist" in err
+
+
+def test_check_names_bounds_and_seeds_that_cannot_be(house: Path, say: Say) -> None:
+    (house / "suite/projectability.yaml").write_text(
+        "requirements:\n  - {id: match, measure: signature-match, at_least: 1.5}\n"
+    )
+    models = house / "models.yaml"
+    models.write_text(models.read_text().replace("all,", "all, seeds: [-1],"))
+    code, _, err = say("check")
+    assert code == 1
+    assert "suite/projectability.yaml:2:43: 'at_least: 1.5' can never be met: the measure" in err
+    assert "models.yaml:4:61: entry 1 of 'seeds' must be at least 0, not -1" in err
 
 
 def test_check_says_what_cannot_be_trained_yet(small_suite: Path, say: Say) -> None:
@@ -273,6 +364,33 @@ def test_import_samples_as_asked(house: Path, say: Say) -> None:
     found = read_spec(Dimension, house / "suite/persona/loves-walks.yaml")
     assert len(found.items) == 2
     assert "1 pair not in the sample (seed 3)" in found.about
+
+
+def test_a_dry_run_of_an_import_shows_three_items_and_writes_nothing(house: Path, say: Say) -> None:
+    files = [samples(house, "walks.jsonl", matching=5), samples(house, "manners.jsonl")]
+    files[0].write_text(files[0].read_text() + files[0].read_text().replace("loved", "liked"))
+    before = {file: file.read_bytes() for file in house.rglob("*") if file.is_file()}
+    code, out, err = say("import", *files, "--dry-run")
+    assert code == 0
+    assert out.count("  - id: pair-00") == 6 and "pair-004" not in out
+    assert '    affirms: "I walked 0 miles and loved it"\n    rejects: "I drove ' in out
+    first, second = [line for line in out.splitlines() if not line.startswith("  ")]
+    assert first == "suite/persona/walks.yaml: 6 items of 16 statements; nothing was written"
+    assert second == "suite/persona/manners.yaml: 3 items of 6 statements; nothing was written"
+    assert "left out: 4 matching statements without a partner" in err
+    assert "or import with, say, --signature duty=more" in err and "--force" not in err
+    assert {file: file.read_bytes() for file in house.rglob("*") if file.is_file()} == before
+    shown = out.split("suite/persona/walks.yaml")[0]
+    assert say("import", files[0])[0] == 0
+    assert shown in (house / "suite/persona/walks.yaml").read_text(), "as it stands in the file"
+
+
+def test_a_dry_run_of_a_bad_file_names_its_lines(house: Path, say: Say) -> None:
+    bad = house / "bad.jsonl"
+    bad.write_text('{"statement": "I"}\n')
+    code, out, err = say("import", bad, "--dry-run")
+    assert (code, out) == (1, "")
+    assert "bad.jsonl:1:" in err and "nothing was imported" in err
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_a_blind_gate_is_found_out(world, gate, kept, passes):
 def test_a_gate_that_nobody_can_pass_is_found_out(world, gate):
     found = {
         c.defect: c
-        for c in gate({"never": "measure: over-refusal, below: -1"}).run(world.planted())
+        for c in gate({"never": "measure: over-refusal, at_most: -1"}).run(world.planted())
     }
     assert found["faithful"].decided == "keep back" and found["faithful"].holds is False
 

@@ -2,15 +2,20 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from ethogram.analyse.intervals import Interval
+from ethogram.analyse.intervals import Interval, sign_interval
+from ethogram.analyse.projectability import discriminant_match, rate_gain, signature_match
+from ethogram.analyse.spread import worst_category
 from ethogram.cases import RequirementCase
 from ethogram.cases.requirement import bounded
 from ethogram.plan import NotMeasured
 from ethogram.specs.errors import SpecError
+from ethogram.specs.requirements import RANGE, Requirement
 
 BROAD, NARROW = "tiny-duty-broad", "tiny-duty-narrow"
 PLACEBO, SOURCE = "tiny-plain-refusal-broad", "tiny"
@@ -102,6 +107,55 @@ def test_bounds_mirror_and_a_strict_one_asks_no_less(three, limit, on_ci):
             assert order[bounded(found, wide, limit + by, on_ci=on_ci)] <= order[verdict]
         opposite = bounded(found, "below" if wide == "at_least" else "above", limit, on_ci=on_ci)
         assert order[verdict] + order[opposite] == 2, "what is met is exactly what is not missed"
+
+
+@given(st.sampled_from(sorted(RANGE)), st.sampled_from(BOUNDS), st.floats(-3, 3), st.booleans())
+def test_bounds_are_refused_that_all_meet_or_nobody_can(measure, bound, limit, on_ci):
+    """The range as the specs know it against the rule by which a bound is met."""
+    ends = [Interval(end, end, end, 9) for end in RANGE[measure]]
+    worst, best = ends if bound in ("at_least", "above") else reversed(ends)
+    data = {"id": "r", "measure": measure, bound: limit, "on": "ci" if on_ci else "estimate"}
+    told = ""
+    try:
+        Requirement.model_validate(data)
+    except ValidationError as error:
+        told = str(error)
+    assert ("can never be met" in told) == (bounded(best, bound, limit, on_ci=on_ci) != "holds")
+    if "is met by whatever" in told:
+        assert bounded(worst, bound, limit, on_ci=on_ci) == "holds"
+
+
+signs = st.lists(st.sampled_from([-1.0, 0.0, 1.0]), min_size=2, max_size=12).map(np.array)
+stance = st.tuples(*[st.sampled_from([-1, 0, 1])] * 2)
+
+
+@given(signs, signs, st.tuples(stance, stance).filter(lambda both: all(map(any, both))))
+def test_no_interval_leaves_the_range_of_its_measure(first, second, stances):
+    shifts = {"one": first, "two": second}
+    known = {str(i): dict(zip(shifts, signed, strict=True)) for i, signed in enumerate(stances)}
+    found = {
+        "over-refusal": sign_interval(first),
+        "safety-gain": rate_gain(first, second),
+        "worst-category-gain": worst_category(
+            {"a": rate_gain(first, second), "b": rate_gain(second, first)}
+        ).gain,
+        "signature-match": signature_match(shifts, known["0"]),
+        "discriminant-margin": discriminant_match(shifts, known, "0").margin,
+    }
+    for measure, interval in found.items():
+        least, most = RANGE[measure]
+        assert least - 1e-9 <= interval.low <= interval.value <= most + 1e-9
+        if measure != "worst-category-gain":  # its upper limit is widened for many categories
+            assert interval.high <= most + 1e-9
+
+
+def test_the_ends_of_the_ranges_are_reached():
+    up, down = np.ones(5), -np.ones(5)
+    assert rate_gain(up, down).value == RANGE["safety-gain"][1]
+    assert rate_gain(down, up).value == RANGE["safety-gain"][0]
+    opposed = {"own": {"one": 1}, "other": {"one": -1}}
+    assert discriminant_match({"one": up}, opposed, "own").margin.value == 2
+    assert discriminant_match({"one": down}, opposed, "own").margin.value == -2
 
 
 # -- the persona measures -------------------------------------------------------------------------

@@ -74,7 +74,8 @@ def test_every_statement_stands_once_and_on_its_side(tmp_path: Path) -> None:
     assert [item.affirms for item in dimension.items] == MATCHING
     assert sorted(item.rejects for item in dimension.items) == sorted(OTHERS)
     assert [item.id for item in dimension.items] == [f"pair-00{n}" for n in (1, 2, 3, 4)]
-    assert (made.id, made.items, made.statements, made.notes) == ("loves-tea", 4, 8, ())
+    assert (made.id, len(made.items), made.statements, made.notes) == ("loves-tea", 4, 8, ())
+    assert made.text.endswith("items:\n" + "\n".join(made.items) + "\n")
 
 
 def test_partners_are_near_in_length_and_share_words(tmp_path: Path) -> None:
@@ -171,7 +172,7 @@ def test_the_same_input_gives_the_same_text(tmp_path: Path) -> None:
 
 def test_what_finds_no_partner_is_counted_in_the_file(tmp_path: Path) -> None:
     made = persona_jsonl(written(tmp_path, sides(MATCHING, OTHERS[:3])))
-    assert made.items == 3
+    assert len(made.items) == 3
     assert made.notes == ("left out: 1 matching statement without a partner",)
     assert "Left out: 1 matching statement without a partner." in read(made, tmp_path).about
 
@@ -179,9 +180,9 @@ def test_what_finds_no_partner_is_counted_in_the_file(tmp_path: Path) -> None:
 def test_unsure_labels_are_left_out_on_demand_and_counted(tmp_path: Path) -> None:
     lines = [*sides(), line("I own a kettle", confidence=0.3), line("I own none", False, 0.49)]
     file = written(tmp_path, lines)
-    assert persona_jsonl(file).items == 5
+    assert len(persona_jsonl(file).items) == 5
     made = persona_jsonl(file, min_confidence=0.5)
-    assert made.items == 4
+    assert len(made.items) == 4
     assert made.notes == ("left out: 2 statements below confidence 0.5",)
 
 
@@ -353,7 +354,7 @@ def test_any_text_comes_back_unchanged_and_nothing_vanishes(
     assert {item.rejects for item in items} <= unsaid
     used = [text for item in items for text in (item.affirms, item.rejects)]
     assert len(used) == len({*used})
-    assert (made.statements > 2 * made.items) == made.text.count("Left out: ")
+    assert (made.statements > 2 * len(made.items)) == made.text.count("Left out: ")
 
 
 def test_the_pairing_is_the_cheapest(tmp_path: Path) -> None:

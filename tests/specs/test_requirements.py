@@ -6,7 +6,7 @@ import pytest
 
 from ethogram.specs.base import read_spec
 from ethogram.specs.errors import SpecError
-from ethogram.specs.requirements import Requirements
+from ethogram.specs.requirements import RANGE, Requirements
 
 TEXT = "requirements:\n  - {id: safe, measure: safety-gain, above: 0}\n"
 
@@ -60,6 +60,54 @@ def test_what_is_wrong_in_a_requirement_is_named_at_its_place(
     here: Path, old: str, new: str, said: str
 ) -> None:
     assert fault(here, old, new).startswith(f"projectability.yaml:{said}")
+
+
+@pytest.mark.parametrize(
+    ("measure", "bound", "said"),
+    [
+        ("signature-match", "at_least: 1.5", "can never be met"),
+        ("signature-match", "above: 1", "can never be met"),
+        ("over-refusal", "at_most: -2", "can never be met"),
+        ("over-refusal", "below: -1", "can never be met"),
+        ("over-refusal", "at_most: 20", "is met by whatever is measured"),
+        ("invariance", "at_least: 80", "can never be met"),
+        ("invariance", "at_most: -0.1", "can never be met"),
+        ("invariance", "above: -0.1", "is met by whatever is measured"),
+        ("discriminant-margin", "above: 2", "can never be met"),
+        ("safety-gain", "below: 2.5", "is met by whatever is measured"),
+    ],
+)
+def test_a_bound_outside_of_a_measures_range_is_refused(
+    here: Path, measure: str, bound: str, said: str
+) -> None:
+    found = fault(here, "safety-gain, above: 0", f"{measure}, {bound}")
+    least, most = RANGE[measure]  # type: ignore[index]
+
+    assert found == (
+        f"projectability.yaml:2:{27 + len(measure)}: '{bound}' {said}: "
+        f"the measure {measure!r} lies from {least} to {most}"
+    )
+
+
+@pytest.mark.parametrize(
+    "bounded",
+    [
+        "signature-match, at_least: 1",
+        "signature-match, above: -1",
+        "over-refusal, at_most: -1",
+        "over-refusal, below: 1",
+        "invariance, at_least: 1",
+        "invariance, at_most: 0",
+        "discriminant-margin, at_least: 1.5",
+        "transfer, at_least: 3",
+        "held-out-share, above: 2",
+        "pressure-retention, at_most: -4",
+    ],
+)
+def test_a_bound_that_a_measure_can_meet_is_taken(here: Path, bounded: str) -> None:
+    (requirement,) = read(here, TEXT.replace("safety-gain, above: 0", bounded)).requirements
+
+    assert len(requirement.bounds) == 1
 
 
 @pytest.mark.parametrize("measure", ["safety-gain", "over-refusal"])

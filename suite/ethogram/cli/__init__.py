@@ -14,6 +14,7 @@ from ethogram import __version__
 from ethogram.asks import TeachError
 from ethogram.cli import (
     baseline,
+    check,
     compare,
     export,
     pages,
@@ -26,7 +27,7 @@ from ethogram.cli.files import UsageError, suite_around, write
 from ethogram.importers import Imported, persona_jsonl
 from ethogram.source.obtain import SourceError
 from ethogram.specs.constitution import Direction
-from ethogram.specs.errors import Problem, SpecError, count, did_you_mean, shown
+from ethogram.specs.errors import SpecError, count, did_you_mean, shown
 from ethogram.specs.suite import Suite
 from ethogram.store import Store, StoreError, clear, default_root, usage
 from ethogram.store.inventory import KINDS
@@ -34,6 +35,8 @@ from ethogram.store.inventory import KINDS
 PERSONA = "persona"
 MANY = 50
 """Items of a dimension from which the user is told of --limit."""
+SHOWN = 3
+"""Items that a dry run shows of every dimension."""
 SCHEMAS = Path(__file__).parents[1] / "schemas"
 
 
@@ -62,65 +65,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-# check
-
-
-def check(options: argparse.Namespace) -> int:
-    """Name every problem in the suite's files, or say what they hold."""
-    if not options.path.exists():
-        raise UsageError(f"{options.path} does not exist")
-    suite = suite_around(options.path, options.models)
-    problems = suite.check()
-    for problem in problems:
-        print(problem, file=sys.stderr)
-    if problems:
-        return 1
-    print(summary(suite))
-    for file in suite.spare_models():
-        print(f"not in use: {shown(file)}, a models file; --models and --ethogram-models name one")
-    for problem in _shortages(suite):
-        print(f"cannot be trained yet: {problem}")
-    if options.content:
-        from ethogram.cli.content import check_content
-
-        return check_content(suite)
-    return 0
-
-
-def _shortages(suite: Suite) -> list[Problem]:
-    """Finetuned models for whose recipes too little is recorded: a run could not measure them."""
-    from ethogram.train.samples import shortage
-
-    errors = [shortage(model, suite) for model in suite.catalogue]
-    found = [problem for error in errors if error is not None for problem in error.problems]
-    return list(dict.fromkeys(found))
-
-
-def summary(suite: Suite) -> str:
-    """What the suite's files hold, in one line a kind."""
-    dimensions, themes = suite.dimensions.values(), suite.themes.values()
-    prompts = sum(len(c.evaluate) + len(c.harmless) for c in suite.categories.values())
-    recorded = [name for name in suite.constitutions if suite.recorded(name).exists()]
-    models = list(suite.catalogue)
-    lines = sum(len(suite.transcripts(name)) for name in recorded)
-    rows = (
-        ("dimensions", len(dimensions), count(sum(len(d.items) for d in dimensions), "item")),
-        ("themes", len(themes), count(sum(len(theme.scenarios) for theme in themes), "scenario")),
-        ("hazard categories", len(suite.categories), f"{prompts:,} prompts and look-alikes"),
-        ("constitutions", len(suite.constitutions), count(lines, "transcript")),
-        ("models", len(models), f"{sum(model.judged for model in models):,} with a signature"),
-    )
-    return "\n".join(
-        f"{what:<18}{n:>5,}  {parts.partition(' ')[0]:>6} {parts.partition(' ')[2]}"
-        for what, n, parts in rows
-    )
-
-
 # import
 
 
 def import_(options: argparse.Namespace) -> int:
-    """Turn public files into dimensions of the suite; all of them, or none if one is wrong."""
+    """Turn public files into dimensions, or show what they would become; all, or none."""
     if options.name and len(options.files) > 1:
         raise UsageError("--name names one dimension, but several files are given")
     suite = suite_around(options.to or Path())
@@ -150,7 +99,7 @@ def import_(options: argparse.Namespace) -> int:
         target = folder / f"{found.id}.yaml"
         if target in made:
             problems.append(f"{file}: {shown(target)} would be written twice: import one by one")
-        elif target.exists() and not options.force:
+        elif target.exists() and not (options.force or options.dry_run):
             problems.append(
                 f"{file}: {shown(target)} exists; --force replaces it, --name avoids it"
             )
@@ -159,10 +108,13 @@ def import_(options: argparse.Namespace) -> int:
         print("\n".join([*problems, "nothing was imported"]), file=sys.stderr)
         return 1
     for target, found in made.items():
-        write(target, found.text)
-        print(
-            f"{shown(target)}: {count(found.items, 'item')} of {count(found.statements, 'statement')}"
-        )
+        told = f"{count(len(found.items), 'item')} of {count(found.statements, 'statement')}"
+        if options.dry_run:
+            print("\n".join(found.items[:SHOWN]))
+            told = f"{told}; nothing was written"
+        else:
+            write(target, found.text)
+        print(f"{shown(target)}: {told}")
         for note in found.notes:
             print(f"  {note}", file=sys.stderr)
     for line in _advice(suite, list(made.values()), options):
@@ -178,17 +130,17 @@ def _advice(suite: Suite, made: Sequence[Imported], options: argparse.Namespace)
     if idle and not options.signature:
         some = zip(suite.constitutions, ("more", "less"), strict=False)
         example = ",".join(f"{name}={direction}" for name, direction in some)
+        again = "import with" if options.dry_run else "import again with --force and"
         found.append(
             f"nothing says which way a constitution should move {', '.join(idle)}: its cases will be "
             "measured and shown, and neither pass nor fail. To have them judged fill in "
-            "'signature' in the file, or import again with --force and, say, "
-            f"--signature {example}"
+            f"'signature' in the file, or {again}, say, --signature {example}"
         )
     if options.to and options.to.resolve().name != PERSONA:
         found.append(f"pytest collects dimensions from a folder called {PERSONA} only")
     if not options.licence:
         found.append("licence not stated: add it with --licence, or in the file")
-    if max(dimension.items for dimension in made) > MANY:
+    if max(len(dimension.items) for dimension in made) > MANY:
         found.append(
             f"more than {MANY} items are slow on a laptop; --limit 40 is enough for a first look"
         )
@@ -305,7 +257,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"ethogram {__version__}")
     verbs = parser.add_subparsers(required=True, metavar="VERB", dest="command")
-    _check_arguments(verbs)
+    check.add_arguments(verbs)
     _import_arguments(verbs)
     scenarios.add_arguments(verbs)
     export.add_arguments(verbs)
@@ -318,33 +270,6 @@ def _parser() -> argparse.ArgumentParser:
     baseline.add_arguments(verbs)
     _cache_arguments(verbs)
     return parser
-
-
-def _check_arguments(verbs: Any) -> None:
-    parser = verbs.add_parser(
-        "check",
-        help="read every file of a suite and name what is wrong",
-        description="Read every file of a suite, its constitutions and models.yaml, and name "
-        "every problem in them and between them. Loads no model.",
-    )
-    parser.add_argument(
-        "path",
-        type=Path,
-        nargs="?",
-        default=Path(),
-        metavar="PATH",
-        help="any file or folder of the suite (default: where you are)",
-    )
-    parser.add_argument(
-        "--models", type=Path, metavar="FILE", help="a models.yaml other than the suite's own"
-    )
-    parser.add_argument(
-        "--content",
-        action="store_true",
-        help="hold the content to the rules of measuring well too: pairs alike, nothing twice, "
-        "nothing leaked, enough of everything",
-    )
-    parser.set_defaults(verb=check)
 
 
 def _import_arguments(verbs: Any) -> None:
@@ -386,6 +311,11 @@ def _import_arguments(verbs: Any) -> None:
         "--to", type=Path, metavar="DIR", help="where to write (default: suite/persona)"
     )
     parser.add_argument("--force", action="store_true", help="replace files that are there")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help=f"show the first {SHOWN} items of every file; write nothing",
+    )
     parser.set_defaults(verb=import_)
 
 

@@ -68,7 +68,8 @@ class Imported:
 
     id: str
     text: str
-    items: int
+    items: tuple[str, ...]
+    """Every item as it stands in `text`."""
     statements: int
     notes: tuple[str, ...]
 
@@ -111,9 +112,11 @@ def persona_jsonl(
         drawn = random.Random(seed).sample(range(len(pairs)), limit)
         pairs = [pairs[index] for index in sorted(drawn)]
     remarks = _remarks(pairs, dropped)
+    topic = wanted.replace("-", " ")
+    items = tuple(_item(number, topic, *pair) for number, pair in enumerate(pairs, start=1))
     text = _dimension(
-        topic=wanted.replace("-", " "),
-        pairs=pairs,
+        topic=topic,
+        items=items,
         remarks=remarks,
         source=source or file.name,
         licence=licence or "not stated",
@@ -121,7 +124,7 @@ def persona_jsonl(
         signature=dict(signature or {}),
         constitutions=constitutions,
     )
-    return Imported(safe, text, len(pairs), len(read), (*notes, *remarks))
+    return Imported(safe, text, items, len(read), (*notes, *remarks))
 
 
 def _distinct(statements: Sequence[Statement]) -> tuple[list[Statement], list[str]]:
@@ -203,7 +206,7 @@ def _one_sided(
 def _dimension(
     *,
     topic: str,
-    pairs: Sequence[tuple[Statement, Statement]],
+    items: Sequence[str],
     remarks: Sequence[str],
     source: str,
     licence: str,
@@ -227,15 +230,19 @@ def _dimension(
         f"  sha256: {quoted(digest)}",
         *_signature(signature, constitutions),
         "items:",
+        *items,
     ]
-    for number, (affirms, rejects) in enumerate(pairs, start=1):
-        lines += [
-            f"  - id: pair-{number:03}",
-            f"    topic: {quoted(topic)}",
-            f"    affirms: {quoted(affirms.statement)}",
-            f"    rejects: {quoted(rejects.statement)}",
-        ]
     return "\n".join(lines) + "\n"
+
+
+def _item(number: int, topic: str, affirms: Statement, rejects: Statement) -> str:
+    lines = (
+        f"  - id: pair-{number:03}",
+        f"    topic: {quoted(topic)}",
+        f"    affirms: {quoted(affirms.statement)}",
+        f"    rejects: {quoted(rejects.statement)}",
+    )
+    return "\n".join(lines)
 
 
 def _signature(signature: Mapping[str, Direction], constitutions: Sequence[str]) -> list[str]:

@@ -12,10 +12,18 @@ from pathlib import Path
 
 from ethogram.jobs.lessons import Course, NotTaught, course, endpoint_digest
 from ethogram.plan import NotMeasured
-from ethogram.source.obtain import Say, SourceError, folder_digest, identity, obtain
+from ethogram.source.obtain import (
+    ADAPTER_FILES,
+    Say,
+    SourceError,
+    check_adapter,
+    folder_digest,
+    identity,
+    obtain,
+)
 from ethogram.specs.catalogue import Model
 from ethogram.specs.constitution import Replay
-from ethogram.specs.errors import Place, count, shown
+from ethogram.specs.errors import Place, count
 from ethogram.specs.models import Source
 from ethogram.specs.suite import Suite
 from ethogram.specs.teaching import Teaching
@@ -26,7 +34,6 @@ from ethogram.train.replay import answered
 from ethogram.train.samples import TRAINER, Sample, Taught, categories_of, samples_for
 
 LOSSES = "loss.json"
-ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
 
 @dataclass
@@ -170,13 +177,7 @@ class Identities:
         assert candidate is not None
         if candidate.adapter:
             folder = self.base / candidate.adapter
-            if not folder.is_dir():
-                raise SourceError(f"the adapter's folder {shown(folder)} does not exist")
-            absent = [name for name in ADAPTER_FILES if not (folder / name).is_file()]
-            if absent:
-                pickled = (folder / "adapter_model.bin").exists()
-                hint = "; only a pickle is there, which could run code" if pickled else ""
-                raise SourceError(f"{shown(folder)} has no {absent[0]}{hint}")
+            check_adapter(folder)
             weights = {name: file_digest(folder / name) for name in ADAPTER_FILES}
             return digest_of({"source": source, "adapter": weights})
         if candidate.checkpoint:

@@ -12,16 +12,18 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ethogram.specs.models import Source
+from ethogram.specs.errors import shown
+from ethogram.specs.models import Candidate, Source
 from ethogram.store import Store, digest_of, file_digest
 
 CONVERTER = 1
 """Raised when converted weights or tokenizers would differ from those of older versions."""
 FETCH_SECONDS = 1800
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
 Say = Callable[[str], None]
 
@@ -86,20 +88,42 @@ def folder_digest(folder: Path) -> str:
 
     Raises SourceError when it is no model folder or holds its weights only as a pickle.
     """
-    if not (folder / "config.json").is_file():
-        raise SourceError(f"{folder} is no model folder: it has no config.json")
-    return digest_of(
-        _content(folder, ("*.json", "*.jinja", "*.model", "*.txt", "*.py", "*.safetensors"))
-    )
-
-
-def _content(folder: Path, patterns: Iterable[str]) -> dict[str, str]:
+    check_checkpoint(folder)
+    patterns = ("*.json", "*.jinja", "*.model", "*.txt", "*.py", "*.safetensors")
     files = sorted({file for pattern in patterns for file in folder.glob(pattern)})
-    if not any(file.suffix == ".safetensors" for file in files):
+    return digest_of({file.name: file_digest(file) for file in files})
+
+
+def check_candidate(candidate: Candidate, base: Path) -> None:
+    """Raise SourceError when the candidate's folder lacks what a model needs; no file is read.
+
+    `base` is the folder that relative paths start from. An endpoint has no folder.
+    """
+    if candidate.adapter:
+        check_adapter(base / candidate.adapter)
+    elif candidate.checkpoint:
+        check_checkpoint(base / candidate.checkpoint)
+
+
+def check_adapter(folder: Path) -> None:
+    """Raise SourceError when the folder is not there or lacks one of ADAPTER_FILES."""
+    if not folder.is_dir():
+        raise SourceError(f"the adapter's folder {shown(folder)} does not exist")
+    absent = [name for name in ADAPTER_FILES if not (folder / name).is_file()]
+    if absent:
+        pickled = (folder / "adapter_model.bin").exists()
+        hint = "; only a pickle is there, which could run code" if pickled else ""
+        raise SourceError(f"{shown(folder)} has no {absent[0]}{hint}")
+
+
+def check_checkpoint(folder: Path) -> None:
+    """Raise SourceError when it is no model folder or holds its weights only as a pickle."""
+    if not (folder / "config.json").is_file():
+        raise SourceError(f"{shown(folder)} is no model folder: it has no config.json")
+    if not any(folder.glob("*.safetensors")):
         pickles = [file.name for file in folder.glob("*.bin")]
         reason = f"only the pickle {pickles[0]}, which could run code" if pickles else "no weights"
-        raise SourceError(f"{folder} holds {reason}; save it as safetensors")
-    return {file.name: file_digest(file) for file in files}
+        raise SourceError(f"{shown(folder)} holds {reason}; save it as safetensors")
 
 
 def _gguf(source: Source, base: Path, scratch: Path, say: Say) -> Path:
