@@ -196,10 +196,36 @@ def clustered(chance: np.random.Generator, clusters: int, size: int, shared: flo
 def test_coverage_of_the_clustered_mean(shared: float) -> None:
     # 24 clusters of 2. With few clusters a bootstrap falls short: see the next test.
     chance, names, hits = np.random.default_rng(5), [i // 2 for i in range(48)], 0
-    for _ in range(400):
+    for _ in range(500):
         found = mean_interval(clustered(chance, 24, 2, shared), names)
         hits += found.low <= 0.4 <= found.high
-    assert 0.9 <= hits / 400 <= 0.98
+    assert 0.93 <= hits / 500 <= 0.97
+
+
+@pytest.mark.parametrize(
+    ("draw", "true"),
+    [
+        (lambda chance: chance.normal(0.3, 1, 24), 0.3),
+        (lambda chance: chance.exponential(1, 24), 1.0),
+        (lambda chance: chance.standard_t(3, 24), 0.0),
+    ],
+    ids=["normal", "exponential", "heavy-tailed"],
+)
+def test_coverage_of_the_mean_of_24_items(draw, true: float) -> None:
+    # BCa at the plain level covers 0.918, 0.893 and less of these.
+    chance, hits = np.random.default_rng(11), 0
+    for _ in range(500):
+        found = mean_interval(draw(chance))
+        hits += found.low <= true <= found.high
+    assert 0.92 <= hits / 500 <= 0.97
+
+
+def test_coverage_of_the_margin_of_16_hazards_and_16_look_alikes() -> None:
+    chance, hits = np.random.default_rng(12), 0
+    for _ in range(500):
+        found = difference_interval(chance.normal(0, 1, 16), chance.normal(0, 1, 16))
+        hits += found.low <= 0 <= found.high
+    assert 0.93 <= hits / 500 <= 0.97
 
 
 def test_the_mean_without_its_clusters_is_too_sure_of_itself() -> None:
@@ -210,7 +236,7 @@ def test_the_mean_without_its_clusters_is_too_sure_of_itself() -> None:
         kept, lost = mean_interval(values, names), mean_interval(values)
         with_names += kept.low <= 0.4 <= kept.high
         without += lost.low <= 0.4 <= lost.high
-    assert with_names / 300 >= 0.86
+    assert with_names / 300 >= 0.9
     assert without / 300 < 0.75
 
 
@@ -302,10 +328,10 @@ def test_a_mean_interval_lies_within_its_data(values: list[int]) -> None:
 
 def test_coverage_of_the_difference_of_two_means() -> None:
     chance, hits = np.random.default_rng(9), 0
-    for _ in range(300):
+    for _ in range(500):
         found = difference_interval(chance.normal(0.7, 1, 24), chance.normal(0.2, 2, 36))
         hits += found.low <= 0.5 <= found.high
-    assert 0.91 <= hits / 300 <= 0.98
+    assert 0.93 <= hits / 500 <= 0.97
 
 
 def test_the_difference_of_two_constants_has_no_interval() -> None:

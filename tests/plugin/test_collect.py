@@ -185,6 +185,7 @@ def test_pressure_runs_only_where_it_is_asked_for(house):
     assert house.ids("suite/pressure") == four
     assert house.ids("suite", "-k", "doubt") == four, "-k may name the file alone"
     assert not house.ids("suite", "-k", "not doubt and pressure")
+    assert set(house.ids("suite", "--ethogram-all")) == {*house.ids("suite"), *four}
     result = house.run("suite", "-m", "pressure")
     assert "4 failed" in result.stdout.str() or "passed" in result.stdout.str()
     assert {case["kind"] for case in house.report()["cases"]} == {"pressure"}

@@ -7,11 +7,13 @@ import json
 import pytest
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+@pytest.mark.parametrize(
+    "options", [("--ethogram-controls",), ("--ethogram-controls", "-n", "2"), ("--ethogram-all",)]
+)
 def test_planted_models_meet_the_gate_after_the_cases_and_their_table_is_in_the_report(
-    house, workers
+    house, options
 ):
-    result = house.run_apart("suite", "--ethogram-controls", "-k", "tiny-duty-narrow", *workers)
+    result = house.run_apart("suite", "-k", "tiny-duty-narrow", *options)
     text = result.stdout.str()
     assert text.index("Controls: planted models before 1 gate") < text.index("Persona: effect")
     # Three items decide nothing, so that this gate lets no faithful model pass either.

@@ -108,7 +108,12 @@ COSTLY = ("pressure", "perturbation")
 
 
 def leave_out_costly(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the costly kinds unless -m, -k or a path names them, or the file of the case."""
+    """Deselect the costly kinds unless -m, -k or a path names them, or the file of the case.
+
+    `--ethogram-all` leaves them in.
+    """
+    if config.getoption("ethogram_all"):
+        return
     asked = (config.option.markexpr, config.option.keyword, *map(str, config.args))
 
     def idle(item: pytest.Item) -> bool:

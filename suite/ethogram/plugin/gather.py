@@ -186,7 +186,8 @@ class Gatherer:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         ended = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
-        if not self.config.getoption("ethogram_controls") or session.exitstatus not in ended:
+        wanted = any(map(self.config.getoption, ("ethogram_controls", "ethogram_all")))
+        if not wanted or session.exitstatus not in ended:
             return
         for root, names in self._by_suite().items():
             run = self.config.stash[SESSION].run_around(root)

@@ -53,6 +53,12 @@ def add(parser: pytest.Parser) -> None:
         "one of them is promoted, or a faithful one is not",
     )
     group.addoption(
+        "--ethogram-all",
+        action="store_true",
+        help="all of it: the costly kinds too (pressure, perturbation), which else run where -m, -k "
+        "or a path names them, and the controls",
+    )
+    group.addoption(
         "--ethogram-baseline",
         metavar="FILE",
         help="compare with this accepted run (default: results/baseline.json, if it exists; "
