@@ -17,13 +17,14 @@ from ethogram.cases.seeds import POOLED, SeedsCase, seed_groups
 from ethogram.specs.base import read_spec
 from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import SpecError, did_you_mean
+from ethogram.specs.layout import KINDS, REQUIREMENTS
 from ethogram.specs.persona import Dimension
 from ethogram.specs.perturbations import Perturbations
 from ethogram.specs.pressure import Pressure
 from ethogram.specs.requirements import Requirement, Requirements
 from ethogram.specs.safety import HazardCategory
 from ethogram.specs.scenarios import Theme
-from ethogram.specs.suite import KINDS, REQUIREMENTS, Suite
+from ethogram.specs.suite import Suite
 
 
 def cases_of(file: Path, suite: Suite) -> list[Case]:

@@ -16,7 +16,8 @@ from ethogram.cases.judging import standing_of
 from ethogram.measure.judging import RULE_LABELS
 from ethogram.plan import NotMeasured
 from ethogram.specs.catalogue import Model
-from ethogram.specs.suite import REQUIREMENTS, Suite
+from ethogram.specs.layout import REQUIREMENTS
+from ethogram.specs.suite import Suite
 
 JUDGE_DEFECT = "judge-always-passes"
 

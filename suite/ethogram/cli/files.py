@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 from ethogram.specs.errors import shown
-from ethogram.specs.suite import CONSTITUTIONS, Suite
+from ethogram.specs.layout import CONSTITUTIONS
+from ethogram.specs.suite import Suite
 
 
 class UsageError(Exception):

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from ethogram import __version__
 from ethogram.cli.stored import add_report, report_of
 from ethogram.specs.errors import SpecError, did_you_mean, shown
-from ethogram.specs.suite import CONSTITUTIONS, REQUIREMENTS, Suite
+from ethogram.specs.layout import CONSTITUTIONS, REQUIREMENTS
+from ethogram.specs.suite import Suite
 from ethogram.store import Store, StoreError, default_root, file_digest
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from ethogram.cases import Case, cases_of, follow_up
 from ethogram.plugin.session import SESSION
 from ethogram.report.failure import brief, explain
 from ethogram.specs.errors import SpecError
-from ethogram.specs.suite import KINDS, REQUIREMENTS
+from ethogram.specs.layout import KINDS, REQUIREMENTS
 
 
 class ContraryOutcome(AssertionError):

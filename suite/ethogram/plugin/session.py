@@ -14,7 +14,8 @@ from ethogram.jobs import Progress, Run
 from ethogram.plan import NotMeasured, Query
 from ethogram.plugin.searches import search
 from ethogram.specs.errors import SpecError
-from ethogram.specs.suite import CONSTITUTIONS, Suite
+from ethogram.specs.layout import CONSTITUTIONS
+from ethogram.specs.suite import Suite
 from ethogram.store import Store, default_root
 
 

@@ -11,7 +11,7 @@ from ethogram.inert import inert
 from ethogram.report.stored import StoredCase, StoredReport
 from ethogram.report.words import all_hold, bracket
 from ethogram.specs.errors import count, did_you_mean, named
-from ethogram.specs.suite import MODELS
+from ethogram.specs.layout import MODELS
 
 Code = Literal[0, 1, 2]
 PROMOTE: Code = 0

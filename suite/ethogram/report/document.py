@@ -17,7 +17,7 @@ from ethogram.inert import everywhere, hiding
 from ethogram.report.rows import JudgeRow, ModelRow
 from ethogram.report.studies import Study
 from ethogram.report.words import trusted
-from ethogram.specs.suite import MODELS
+from ethogram.specs.layout import MODELS
 
 SCHEMA_VERSION = 2
 REPORT = "report.json"

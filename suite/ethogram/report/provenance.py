@@ -9,7 +9,8 @@ from pathlib import Path
 
 from ethogram import __version__
 from ethogram.specs.judging import ANSWERS, RUBRIC
-from ethogram.specs.suite import CONSTITUTIONS, KINDS, REQUIREMENTS, Suite
+from ethogram.specs.layout import CONSTITUTIONS, KINDS, REQUIREMENTS
+from ethogram.specs.suite import Suite
 from ethogram.store import file_digest
 
 PACKAGES = ("pytest", "torch", "transformers", "peft", "numpy", "scipy", "pydantic", "hypothesis")

@@ -12,7 +12,7 @@ from typing import Any
 from ethogram.analyse.intervals import Interval
 from ethogram.report.document import REPORT, SCHEMA_VERSION
 from ethogram.specs.errors import shown
-from ethogram.specs.suite import MODELS
+from ethogram.specs.layout import MODELS
 
 
 class ReportError(Exception):

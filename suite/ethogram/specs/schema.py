@@ -11,9 +11,9 @@ from typing import Any
 from ethogram.specs.base import FileSpec
 from ethogram.specs.constitution import Constitution
 from ethogram.specs.judging import Rubric
+from ethogram.specs.layout import KINDS
 from ethogram.specs.models import ModelsFile
 from ethogram.specs.requirements import Requirements
-from ethogram.specs.suite import KINDS
 from ethogram.specs.sweep import Sweep
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from ethogram.specs.base import FileSpec, Spec, duplicates, read_spec
+from ethogram.specs.base import FileSpec, read_spec
+from ethogram.specs.between import between_files
 from ethogram.specs.catalogue import Catalogue, expand
 from ethogram.specs.constitution import (
     Constitution,
@@ -20,7 +21,8 @@ from ethogram.specs.constitution import (
     read_lines,
 )
 from ethogram.specs.errors import Place, Problem, SpecError, did_you_mean
-from ethogram.specs.judging import ANSWERS, RUBRIC, RULE, Labelled, Rubric
+from ethogram.specs.judging import ANSWERS, RUBRIC, Labelled, Rubric
+from ethogram.specs.layout import CONSTITUTIONS, KINDS, MODELS, RECORDED, REQUIREMENTS
 from ethogram.specs.loader import load_yaml
 from ethogram.specs.models import Capability, ModelsFile
 from ethogram.specs.persona import Dimension
@@ -31,21 +33,6 @@ from ethogram.specs.safety import HazardCategory
 from ethogram.specs.scenarios import Theme
 
 F = TypeVar("F", bound=FileSpec)
-
-MODELS = "models.yaml"
-CONSTITUTIONS = "constitutions"
-REQUIREMENTS = "projectability.yaml"
-RESERVED = {"plain-refusal", "neutral", "replay", "broad", "narrow"}
-"""Names that recorded files, placebos and scopes have: no constitution may take one."""
-RECORDED = ("plain-refusal", "neutral", "replay")
-"""Files of transcripts that belong to no constitution."""
-KINDS: dict[str, type[FileSpec]] = {
-    "persona": Dimension,
-    "scenarios": Theme,
-    "safety": HazardCategory,
-    "pressure": Pressure,
-    "perturbations": Perturbations,
-}
 
 
 @dataclass(frozen=True)
@@ -206,13 +193,13 @@ class Suite:
 
     def check(self) -> list[Problem]:
         """Every problem in every file, and between the files that can be read."""
-        return list(dict.fromkeys([*self.file_problems(), *self._between_files()]))
+        return list(dict.fromkeys([*self.file_problems(), *between_files(self)]))
 
     def shared_problems(self) -> list[Problem]:
         """What stops every case: problems outside the files of cases, and between files."""
         alone = self.file_problems()
         shared = [problem for problem in alone if not self.holds_cases(problem.place.file)]
-        between = [problem for problem in self._between_files() if problem not in alone]
+        between = [problem for problem in between_files(self) if problem not in alone]
         return list(dict.fromkeys([*shared, *between]))
 
     def holds_cases(self, file: Path) -> bool:
@@ -280,160 +267,6 @@ class Suite:
             if self.recorded(name).exists():
                 yield read
 
-    def _between_files(self) -> Iterator[Problem]:
-        """Problems between files. A file that cannot be read is still known by its name."""
-        for find in (
-            self._names,
-            self._names_of_models,
-            self._dimension_problems,
-            self._constitution_problems,
-            self._requirement_problems,
-            self._transcript_problems,
-            self._judge_problems,
-            self._rubric_problems,
-            self._label_problems,
-            self._perturbation_problems,
-        ):
-            # What cannot be read has problems of its own, which are told already.
-            with contextlib.suppress(SpecError):
-                yield from find()
-
-    def _dimension_problems(self) -> Iterator[Problem]:
-        known = self._ids(Dimension)
-        for constitution in self.readable(Constitution):
-            for name, expectation in constitution.signature.items():
-                if name not in known:
-                    hint = did_you_mean(name, known)
-                    yield Problem(expectation.place, f"no dimension is called {name!r}{hint}")
-
-    def _constitution_problems(self) -> Iterator[Problem]:
-        known = self._ids(Constitution)
-        for place, name in self._constitutions_named():
-            if name not in known:
-                hint = did_you_mean(name, known)
-                yield Problem(place, f"no constitution is called {name!r}{hint}")
-
-    def _requirement_problems(self) -> Iterator[Problem]:
-        known = [model.id for model in expand(self.models, self._ids(Constitution))]
-        for requirement in self.requirements.requirements if self.requirements else ():
-            for name in requirement.models or ():
-                if name not in known:
-                    message = f"no model is called {name!r}{did_you_mean(name, known)}"
-                    yield Problem(requirement.place, message)
-
-    def _perturbation_problems(self) -> Iterator[Problem]:
-        """Placeholders and retellings that no scenario has: a perturbation that never applies."""
-        scenarios = [s for theme in self.themes.values() for s in theme.scenarios]
-        varied = {name for scenario in scenarios for name in scenario.vary}
-        retold = {name for scenario in scenarios for name in scenario.retold}
-        for found in self.perturbations.values():
-            for entry in found.perturbations:
-                for name in entry.vary if isinstance(entry.vary, tuple) else ():
-                    if name not in varied:
-                        hint = did_you_mean(name, varied)
-                        yield Problem(entry.place, f"no scenario varies {name!r}{hint}")
-                if entry.retold is not None and entry.retold not in retold:
-                    hint = did_you_mean(entry.retold, retold)
-                    yield Problem(entry.place, f"no scenario is retold as {entry.retold!r}{hint}")
-
-    def _judge_problems(self) -> Iterator[Problem]:
-        judges = (RULE, *self.models.judges)
-        for category in self.readable(HazardCategory):
-            name = category.response.judge
-            if name is not None and name not in judges:
-                hint = did_you_mean(name, judges)
-                yield Problem(category.response.place, f"no judge is called {name!r}{hint}")
-
-    def _rubric_problems(self) -> Iterator[Problem]:
-        for name in self.models.judges:
-            try:
-                self.rubric_of(name)
-            except SpecError as error:
-                yield from error.problems
-
-    def _label_problems(self) -> Iterator[Problem]:
-        known = [label.id for label in self.rubric.labels] if self.rubric else []
-        for line in self.labelled:
-            if line.label not in known:
-                yield Problem(
-                    line.place, f"unknown label {line.label!r}{did_you_mean(line.label, known)}"
-                )
-
-    def _constitutions_named(self) -> Iterator[tuple[Place, str]]:
-        """Every constitution that the suite's files speak of."""
-        for dimension in self.readable(Dimension):
-            for name in dimension.signature:
-                yield dimension.place_of("signature", name), name
-        for theme in self.readable(Theme):
-            for scenario in theme.scenarios:
-                for option in scenario.options:
-                    for name in option.endorsed_by:
-                        yield option.place_of("endorsed_by", name), name
-
-    def _names(self) -> Iterator[Problem]:
-        """`-k <constitution>` must select that constitution's models and nothing else."""
-        stances = list(self.readable(Constitution))
-        named: list[tuple[str, Spec]] = [(stance.id, stance) for stance in stances]
-        for kind in KINDS.values():
-            named += [(spec.id, spec) for spec in self.readable(kind)]
-        named += [(s.id, s) for theme in self.readable(Theme) for s in theme.scenarios]
-        yield from self._mixed(named, {stance.id: stance.id for stance in stances})
-        for stance in stances:
-            if stance.id in RESERVED:
-                yield Problem(stance.place, f"a constitution cannot be called {stance.id!r}")
-        required = self.requirements.requirements if self.requirements else ()
-        yield from self._mixed([(r.id, r) for r in required], {})
-
-    def _names_of_models(self) -> Iterator[Problem]:
-        named: list[tuple[str, Spec]] = [
-            *self.models.sources.items(),
-            *self.models.teaching.items(),
-        ]
-        yield from self._mixed(named, {})
-        for model in expand(self.models, self._ids(Constitution)):
-            if model.candidate is not None:
-                own = {model.id: model.constitution}
-                yield from self._mixed([(model.id, model.candidate)], own)
-
-    def _mixed(
-        self, named: Iterable[tuple[str, Spec]], own: Mapping[str, str | None]
-    ) -> Iterator[Problem]:
-        """Ids that hold the name of a constitution other than their own."""
-        known = self._ids(Constitution)
-        for name, spec in named:
-            for constitution in known:
-                if constitution in name and constitution != own.get(name):
-                    message = f"the id {name!r} holds the name of the constitution {constitution!r}"
-                    yield Problem(spec.place, f"{message}: -k would mix them")
-
-    def _transcript_problems(self) -> Iterator[Problem]:
-        for constitution in self.readable(Constitution):
-            if self.recorded(constitution.id).exists():
-                with contextlib.suppress(SpecError):
-                    yield from self._recorded_problems(constitution)
-        if self.recorded("plain-refusal").exists():
-            yield from self._category_problems(self.refusals())
-
-    def _recorded_problems(self, constitution: Constitution) -> Iterator[Problem]:
-        principles = {principle.id for principle in constitution.principles}
-        transcripts = self.transcripts(constitution.id)
-        yield from self._category_problems(transcripts)
-        for index in duplicates([f"{t.prompt}\n{t.answer}" for t in transcripts]):
-            message = "the same prompt with the same answer stands above already"
-            yield Problem(transcripts[index].place, message)
-        for transcript in transcripts:
-            for part in transcript.rounds:
-                if part.principle not in principles:
-                    hint = did_you_mean(part.principle, principles)
-                    yield Problem(transcript.place, f"unknown principle {part.principle!r}{hint}")
-
-    def _category_problems(self, lines: Iterable[Transcript | Refusal]) -> Iterator[Problem]:
-        known = self._ids(HazardCategory)
-        for line in lines:
-            if line.category not in known:
-                hint = did_you_mean(line.category, known)
-                yield Problem(line.place, f"unknown category {line.category!r}{hint}")
-
     def _folder(self, kind: type[F]) -> dict[str, F]:
         """The folder's files by their ids. Raises SpecError with every problem in all of them."""
         found: dict[str, F] = {}
@@ -469,7 +302,7 @@ class Suite:
         folders = {known: self.folder / name for name, known in KINDS.items()}
         return sorted(folders.get(kind, self.root / CONSTITUTIONS).glob(pattern))
 
-    def _ids(self, kind: type[FileSpec]) -> list[str]:
+    def ids(self, kind: type[FileSpec]) -> list[str]:
         """Ids of a kind's files, whether they can be read or not (as one that ends in .yml)."""
         return sorted({file.stem for file in self._files(kind, "*.y*ml")})
 
