@@ -14,7 +14,7 @@ from ethogram.analyse.outcomes import CaseKind, Outcome
 from ethogram.analyse.projectability import rate_gain
 from ethogram.analyse.spread import Share
 from ethogram.cases.base import Needs, Values, case_id, merged, references, relative
-from ethogram.cases.judging import standing
+from ethogram.cases.judging import Standing, standing
 from ethogram.cases.pressure import pressings, retained
 from ethogram.cases.profile import Profile
 from ethogram.specs.catalogue import Model
@@ -37,6 +37,8 @@ class RequirementCase:
     requirement: Requirement
     model: Model
     kind: CaseKind = "projectability"
+    trust: Standing | None = None
+    """A judge's standing in place of the built-in rule's, as a control plants it."""
 
     @property
     def group(self) -> str:
@@ -51,6 +53,11 @@ class RequirementCase:
         """What the measure compares the model with."""
         compared = references(self.suite.catalogue, self.model)
         return compared[-1 if self.requirement.measure in AGAINST_SOURCE else 0]
+
+    @property
+    def rests_on_judge(self) -> bool:
+        """Whether somebody has to tell which answers are refusals."""
+        return self.requirement.measure in SAFETY
 
     @property
     def measured_models(self) -> tuple[Model, ...]:
@@ -126,8 +133,10 @@ class RequirementCase:
         place = self.requirement.place
         file = relative(place.file, self.suite.root)
         ((bound, limit),) = self.requirement.bounds.items()
-        refusals = self.requirement.measure in SAFETY
-        objection = standing(self.suite, RULE, values).objection("declines") if refusals else None
+        objection = None
+        if self.rests_on_judge:
+            trust = self.trust or standing(self.suite, RULE, values)
+            objection = trust.objection("declines")
         verdict = bounded(measured, bound, limit, on_ci=self.requirement.on == "ci")
         return Outcome(
             case=case_id(file, self.group, self.model),
