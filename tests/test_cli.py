@@ -876,6 +876,26 @@ def test_compare_shows_regressions_and_fails_on_them(house: Path, say: Say) -> N
     assert code == 2 and "did you mean 'tiny-duty-narrow'" in err
 
 
+def test_compare_exits_with_0_on_a_change_that_does_not_survive_holm(house: Path, say: Say) -> None:
+    old, new = reported(house, "holds", 0.5, "old"), reported(house, "holds", 0.5, "new")
+    for file, shift in ((old, 0.5), (new, 0.1)):
+        body = json.loads(file.read_text(encoding="utf-8"))
+        _, persona = body["cases"]
+        more = [
+            {
+                **persona,
+                "case": f"suite/persona/p{n}.yaml::endorsement::tiny-duty-narrow",
+                "subject": f"p{n}",
+                "moved": {"ids": list("abcdefghijkl"), "shifts": [0.5] * 12},
+            }
+            for n in range(20)
+        ]
+        more[0]["moved"]["shifts"] = [shift] * 10 + [1 - shift] * 2  # p = 0.039 alone
+        file.write_text(json.dumps({**body, "cases": more}), encoding="utf-8")
+    code, out, _ = say("compare", old, new)
+    assert code == 0 and "Regressions beyond noise: 0 of 1 survive Holm" in out
+
+
 def test_compare_fails_on_what_was_lost_unless_something_is_worse(house: Path, say: Say) -> None:
     old, new = reported(house, "holds", 0.5, "old"), reported(house, "holds", 0.5, "new")
     whole = json.loads(new.read_text(encoding="utf-8"))

@@ -250,11 +250,33 @@ def test_two_runs_are_paired_by_item_and_regressions_come_first(stored, persona,
         ("match", "same"),
     ]
     assert found.pairs[0].change.p == pytest.approx(2 * 0.5**24)
-    assert found.pairs[0].p_holm == pytest.approx(4 * 0.5**24)
+    assert found.pairs[0].p_holm == pytest.approx(6 * 0.5**24)
     text = comparison_text(found)
     assert text.index("Regressions") < text.index("Improvements")
     assert "3 cases compared; 1 worse, 1 better, 0 moved" in text
     assert max(len(line) for line in text.splitlines() if "report.json" not in line) <= 100
+
+
+def test_what_chance_alone_brings_is_listed_and_is_no_regression(stored, persona):
+    ups = [-1.0] * 19 + [1.0] * 5  # p = 0.007 alone
+    subjects = [f"s{n}" for n in range(20)]
+
+    def run(name, by, sharp):
+        cases = [persona(0.5, subject=s) for s in subjects]
+        moved = [0.5 + 0.01 * n + by * up for n, up in enumerate(ups)]
+        cases[0] = replace(cases[0], moved=Moved.of(IDS, moved))
+        if sharp:
+            cases[1] = persona(-0.5, subject=subjects[1])
+        return stored(*cases, name=name)
+
+    before = run("before", 0.0, False)
+    found = compare_runs(before, run("chance", 0.2, False))
+    assert [p.after.subject for p in found.of("worse")] == ["s0"] and not found.regressions
+    assert "Regressions beyond noise: 0 of 1 survive Holm" in comparison_text(found)
+    real = compare_runs(before, run("real", 0.2, True))
+    assert len(real.of("worse")) == 2
+    assert [p.after.subject for p in real.regressions] == ["s1"]
+    assert "0.000 *" in comparison_text(real)
 
 
 def test_a_run_compared_with_itself_shows_no_change(stored, persona, requirement):
