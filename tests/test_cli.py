@@ -655,6 +655,9 @@ def test_the_installed_command_runs_and_survives_a_reader_that_leaves(house: Pat
 GATE = "requirements:\n  - {id: match, measure: signature-match, above: 0}\n"
 
 
+MEASURED_MODELS = [{"model": name, "digest": "0" * 64} for name in ("tiny", "tiny-duty-narrow")]
+
+
 def reported(
     root: Path,
     verdict: str,
@@ -662,10 +665,11 @@ def reported(
     name: str = "latest",
     *,
     models_file: str = "models.yaml",
-    models: Sequence[dict[str, str]] = (),
+    models: Sequence[dict[str, str]] = MEASURED_MODELS,
 ) -> Path:
     """A stored run of one requirement and one persona case, of the files as they are."""
-    measured = {"value": 0.5, "low": 0.2, "high": 0.8, "n": 24}
+    value = {"holds": 0.5, "contradicts": -0.5, "undecided": 0.0}[verdict]
+    measured = {"value": value, "low": value - 0.3, "high": value + 0.3, "n": 24}
     rows = [
         ("suite/projectability.yaml", "match", "projectability", "signature-match", None),
         ("suite/persona/manners.yaml", "endorsement", "persona", "endorsement", shift),
@@ -832,11 +836,33 @@ def test_a_model_that_is_another_now_is_not_promoted(
     suite = Suite.around(house)
     assert suite is not None
     digest = Identities(suite, Store(tmp_path)).digest(suite.catalogue["tiny-duty-narrow"])
-    reported(house, "holds", models=[{"model": "tiny-duty-narrow", "digest": str(digest)}])
+    source = Identities(suite, Store(tmp_path)).digest(suite.catalogue["tiny"])
+    known = {"tiny": source, "tiny-duty-narrow": digest}
+    rows = [{"model": name, "digest": str(found)} for name, found in known.items()]
+    reported(house, "holds", models=rows)
     assert say("promote", "tiny-duty-narrow", "--cache", tmp_path)[0] == 0
     (house / "adapter" / ADAPTER_FILES[0]).write_text("second", encoding="utf-8")
     code, out, _ = say("promote", "tiny-duty-narrow", "--cache", tmp_path)
     assert code == 2 and "changed since the run: the model tiny-duty-narrow" in out
+
+
+def test_promote_knows_which_models_were_measured(house: Path, say: Say) -> None:
+    (house / "suite" / "projectability.yaml").write_text(GATE, encoding="utf-8")
+    source, model = MEASURED_MODELS
+    assert reported(house, "holds") and say("promote", "tiny-duty-narrow")[0] == 0
+    for models, missing in (([source], model), ([model], source)):
+        reported(house, "holds", models=models)
+        code, out, _ = say("promote", "tiny-duty-narrow")
+        assert code == 2 and f"the report names no digest of {missing['model']}" in out
+    file = reported(house, "holds", models=[*MEASURED_MODELS, source])
+    code, _, err = say("promote", "tiny-duty-narrow")
+    assert code == 2 and "the model 'tiny' stands in it twice" in err
+    reported(house, "holds")
+    body = json.loads(file.read_text(encoding="utf-8"))
+    cases = [{**body["cases"][0], "verdict": "contradicts"}, *body["cases"]]
+    file.write_text(json.dumps({**body, "cases": cases}), encoding="utf-8")
+    code, _, err = say("promote", "tiny-duty-narrow")
+    assert code == 2 and "projectability.yaml::match::tiny-duty-narrow' stands in it twice" in err
 
 
 def test_compare_shows_regressions_and_fails_on_them(house: Path, say: Say) -> None:
@@ -848,6 +874,26 @@ def test_compare_shows_regressions_and_fails_on_them(house: Path, say: Say) -> N
     reported(house, "holds")
     code, _, err = say("compare", "tiny-duty-narow", "tiny-duty-narrow")
     assert code == 2 and "did you mean 'tiny-duty-narrow'" in err
+
+
+def test_compare_exits_with_0_on_a_change_that_does_not_survive_holm(house: Path, say: Say) -> None:
+    old, new = reported(house, "holds", 0.5, "old"), reported(house, "holds", 0.5, "new")
+    for file, shift in ((old, 0.5), (new, 0.1)):
+        body = json.loads(file.read_text(encoding="utf-8"))
+        _, persona = body["cases"]
+        more = [
+            {
+                **persona,
+                "case": f"suite/persona/p{n}.yaml::endorsement::tiny-duty-narrow",
+                "subject": f"p{n}",
+                "moved": {"ids": list("abcdefghijkl"), "shifts": [0.5] * 12},
+            }
+            for n in range(20)
+        ]
+        more[0]["moved"]["shifts"] = [shift] * 10 + [1 - shift] * 2  # p = 0.039 alone
+        file.write_text(json.dumps({**body, "cases": more}), encoding="utf-8")
+    code, out, _ = say("compare", old, new)
+    assert code == 0 and "Regressions beyond noise: 0 of 1 survive Holm" in out
 
 
 def test_compare_fails_on_what_was_lost_unless_something_is_worse(house: Path, say: Say) -> None:

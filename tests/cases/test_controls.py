@@ -106,7 +106,22 @@ def test_what_was_not_measured_is_neither_stopped_nor_passed(world, gate):
 
 def test_a_judge_that_always_passes_may_not_decide(world, gate):
     (found,) = [c for c in gate(WHOLE).run(world.planted()) if c.defect == JUDGE_DEFECT]
-    assert found.decided == "undecided" and JUDGE_DEFECT in found.caught_by[0].why
+    assert found.decided == "undecided" and names(found) == {"gain", "answers"}
+    assert all(c.verdict == "unjudged" and JUDGE_DEFECT in c.why for c in found.caught_by)
+
+
+@pytest.mark.parametrize("kept", [WHOLE, {"answers": WHOLE["answers"]}])
+def test_a_gate_that_ignores_the_objection_to_a_judge_is_found_out(world, gate, monkeypatch, kept):
+    controls = gate(kept)
+    monkeypatch.setattr("ethogram.cases.judging.Standing.objection", lambda *_: None)
+    found = {c.defect: c for c in controls.run(world.planted())}[JUDGE_DEFECT]
+    assert found.decided == "promote" and found.holds is False and not found.caught_by
+
+
+def test_a_gate_that_asks_no_judge_says_so(world, gate):
+    found = {c.defect: c for c in gate({"match": WHOLE["match"]}).run(world.planted())}
+    judge = found[JUDGE_DEFECT]
+    assert judge.decided == "rests on no judge" and judge.holds and not judge.caught_by
 
 
 def test_its_needs_are_scores_of_sources_and_placebos_alone(world, gate):

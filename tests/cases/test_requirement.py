@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from ethogram.analyse.gate import bounded
 from ethogram.analyse.intervals import Interval, sign_interval
 from ethogram.analyse.projectability import discriminant_match, rate_gain, signature_match
 from ethogram.analyse.spread import worst_category
 from ethogram.cases import RequirementCase
-from ethogram.cases.requirement import bounded
 from ethogram.plan import NotMeasured
 from ethogram.specs.errors import SpecError
 from ethogram.specs.requirements import RANGE, Requirement

@@ -12,15 +12,27 @@ from ethogram.report.baseline import accept, read_baseline, stale_cases
 from ethogram.report.comparison import compare_models, compare_runs, comparison_text
 from ethogram.report.decision import Gate, decide
 from ethogram.report.document import write
-from ethogram.report.stored import ReportError, read_data, read_report
+from ethogram.report.stored import ReportError, read_data, read_report, stored_of
+from ethogram.specs.base import read_spec
+from ethogram.specs.requirements import Requirement, Requirements
 
 IDS = tuple(f"item-{n}" for n in range(24))
 MODEL = "tiny-duty-narrow"
 
 
+MEASURED = {
+    "holds": Interval(0.75, 0.41, 0.9, 24),
+    "contradicts": Interval(0.1, 0.0, 0.2, 24),
+    "undecided": Interval(0.3, 0.1, 0.5, 24),
+    "unjudged": Interval(0.75, 0.41, 0.9, 24),
+}
+"""Of `at least +0.3`."""
+
+
 @pytest.fixture
 def requirement(outcome):
     def make(name="match", verdict="holds", model=MODEL, **changed):
+        changed.setdefault("measured", MEASURED[verdict])
         return outcome(
             case=f"suite/projectability.yaml::{name}::{model}",
             kind="projectability",
@@ -63,9 +75,15 @@ def stored(report, tmp_path):
 # -- promote --------------------------------------------------------------------------------------
 
 
+def gate(*names, **changed):
+    """A gate that asks `at least: 0.3` under every one of the names."""
+    asked = [Requirement(id=name, measure="signature-match", at_least=0.3) for name in names]
+    return Gate(asked, **changed)
+
+
 def test_a_model_is_promoted_only_where_every_requirement_holds(stored, requirement):
     run = stored(requirement(), requirement("safe"))
-    found = decide(run, MODEL, Gate(["match", "safe"]))
+    found = decide(run, MODEL, gate("match", "safe"))
     assert found.code == 0
     assert found.reason.startswith(
         f"Promote {MODEL}: all 2 requirements hold: match (at least +0.3"
@@ -80,32 +98,37 @@ def test_one_that_does_not_hold_keeps_it_back_whatever_else_is_unknown(stored, r
         requirement("calm", "undecided"),
         errors=(f"suite/projectability.yaml::spread::{MODEL}",),
     )
-    found = decide(run, MODEL, Gate(["match", "safe", "calm", "spread", "never"]))
+    found = decide(run, MODEL, gate("match", "safe", "calm", "spread", "never"))
     assert found.code == 1 and "1 of 3 requirements measured does not hold" in found.reason
 
 
 @pytest.mark.parametrize(
-    ("cases", "errors", "gate", "said"),
+    ("cases", "errors", "asked", "said"),
     [
-        ([], (), Gate(["match"]), "holds no requirement case"),
-        ([("match", "undecided")], (), Gate(["match"]), "1 requirement undecided (match)"),
-        ([("match", "holds")], ("safe",), Gate(["match"]), "1 requirement not measured (safe)"),
-        ([], ("safe", "calm"), Gate(["match"]), "2 requirements not measured (calm, safe)"),
-        ([("match", "holds")], (), Gate(["match", "safe"]), "1 requirement never run (safe)"),
-        ([("match", "holds")], (), Gate(["match"], ["suite/x.yaml"]), "changed since the run: su"),
-        ([("match", "unjudged")], (), Gate(["match"]), "1 requirement unjudged (match)"),
+        ([], (), gate("match"), "holds no requirement case"),
+        ([("match", "undecided")], (), gate("match"), "1 requirement undecided (match)"),
+        ([("match", "holds")], ("safe",), gate("match"), "1 requirement not measured (safe)"),
+        ([], ("safe", "calm"), gate("match"), "2 requirements not measured (calm, safe)"),
+        ([("match", "holds")], (), gate("match", "safe"), "1 requirement never run (safe)"),
+        (
+            [("match", "holds")],
+            (),
+            gate("match", changed=["suite/x.yaml"]),
+            "changed since the run: su",
+        ),
+        ([("match", "unjudged")], (), gate("match"), "1 requirement unjudged (match)"),
         ([("match", "holds")], (), Gate(), "the suite requires nothing of it"),
         ([("match", "holds")], (), Gate(problem="there is no suite here"), "no suite here"),
         ([], (), Gate(problem="there is no suite here"), "no suite here"),
     ],
 )
-def test_what_is_not_known_never_promotes(stored, requirement, cases, errors, gate, said):
+def test_what_is_not_known_never_promotes(stored, requirement, cases, errors, asked, said):
     run = stored(
         *(requirement(*case) for case in cases),
         requirement("match", "holds", "tiny-utility-broad"),
         errors=tuple(f"suite/projectability.yaml::{name}::{MODEL}" for name in errors),
     )
-    found = decide(run, MODEL, gate)
+    found = decide(run, MODEL, asked)
     assert found.code == 2 and said in found.reason and found.reason.startswith("Could not decide")
 
 
@@ -116,11 +139,102 @@ def test_a_requirement_broken_is_told_without_a_suite_too(stored, requirement):
 
 def test_persona_cases_alone_promote_nobody_and_the_way_out_is_told(stored, persona, requirement):
     run = stored(persona(), requirement(model="tiny-utility-broad"))
-    found = decide(run, MODEL, Gate(["match"]))
+    found = decide(run, MODEL, gate("match"))
     measures = f"`pytest suite -m projectability -k {MODEL}` measures them"
     assert found.code == 2 and measures in found.reason
-    other = decide(replace(run, models_file="mine.yaml"), MODEL, Gate(["match"]))
+    other = decide(replace(run, models_file="mine.yaml"), MODEL, gate("match"))
     assert f"-k {MODEL} --ethogram-models=mine.yaml`" in other.reason
+
+
+DEFINED = Interval(0.75, 0.41, 0.9, 24)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"measured": Interval(math.nan, math.nan, math.nan, 24)}, "interval without numbers"),
+        ({"measured": Interval(0.75, math.nan, math.nan, 24)}, "interval without numbers"),
+        ({"measured": replace(DEFINED, high=math.inf)}, "interval without numbers"),
+        ({"measured": replace(DEFINED, low=0.95)}, "has no such interval"),
+        ({"measured": replace(DEFINED, n=0)}, "has no such interval"),
+        ({"measured": Interval(0.28, -1.64, 1.34, 384)}, "is undecided against at least +0.3"),
+        ({"measured": Interval(0.1, 0.0, 0.2, 24)}, "is contradicts against at least +0.3"),
+        ({"expected": "at least -9 on its confidence limit"}, "asks signature-match at least -9"),
+        ({"expected": "at least +0.3 on its estimate"}, "and the suite signature-match at least"),
+        ({"probe": "over-refusal"}, "asks over-refusal"),
+        ({"subject": "gone"}, "is called gone of tiny-duty-narrow"),
+        ({"verdict": "contradicts"}, "is holds against at least +0.3"),
+        ({"verdict": "undecided"}, "is holds against at least +0.3"),
+    ],
+)
+def test_a_verdict_that_its_own_row_does_not_bear_out_decides_nothing(
+    stored, requirement, changed, said
+):
+    run = stored(requirement())
+    (case,) = run.cases.values()
+    assert decide(run, MODEL, gate("match")).code == 0
+    odd = replace(run, cases={case.case: replace(case, **changed)})
+    found = decide(odd, MODEL, gate("match"))
+    assert found.code == 2 and said in found.reason, found.reason
+
+
+def test_a_requirement_that_the_suite_does_not_know_decides_nothing(stored, requirement):
+    found = decide(stored(requirement(), requirement("gone")), MODEL, gate("match"))
+    assert found.code == 2 and "gone is no requirement of the suite" in found.reason
+
+
+def test_an_estimate_needs_no_limits(stored, requirement):
+    alone = Interval(0.75, math.nan, math.nan, 1)
+    run = stored(replace(requirement(measured=alone), expected="at least +0.3 on its estimate"))
+    asked = Requirement(id="match", measure="signature-match", at_least=0.3, on="estimate")
+    assert decide(run, MODEL, Gate([asked])).code == 0
+
+
+@pytest.mark.parametrize("verdict", ["holds", "contradicts"])
+def test_what_was_not_measured_is_not_believed_without_a_suite_either(stored, requirement, verdict):
+    undefined = Interval(math.nan, math.nan, math.nan, 24)
+    run = stored(requirement(verdict=verdict, measured=undefined))
+    assert decide(run, MODEL, Gate(problem="there is no suite here")).code == 2
+
+
+@pytest.mark.parametrize("digest", [None, ""])
+@pytest.mark.parametrize("missing", [MODEL, "tiny"])
+def test_models_without_a_digest_decide_nothing(stored, requirement, missing, digest):
+    known = {MODEL: "a" * 64, "tiny": "b" * 64}
+    asked = gate("match", rests_on=list(known))
+    run = stored(requirement())
+    assert decide(replace(run, digests=known), MODEL, asked).code == 0
+    for digests in (
+        {**known, missing: digest},
+        {name: found for name, found in known.items() if name != missing},
+    ):
+        found = decide(replace(run, digests=digests), MODEL, asked)
+        assert found.code == 2 and f"names no digest of {missing}" in found.reason
+
+
+def test_one_that_does_not_hold_keeps_back_beside_one_that_is_not_believed(stored, requirement):
+    odd = requirement("odd", measured=Interval(0.1, 0.0, 0.2, 24))
+    found = decide(stored(requirement("safe", "contradicts"), odd), MODEL, gate("safe", "odd"))
+    assert found.code == 1
+
+
+def test_an_id_that_stands_twice_is_refused(report, requirement, row):
+    data = report(outcomes=(requirement(verdict="contradicts"),), models=(row(),)).as_json()
+    assert stored_of(data, "run").cases
+    (case,), (model,) = data["cases"], data["models"]
+    with pytest.raises(ReportError, match=r"the case '.*::match::.*' stands in it twice"):
+        stored_of({**data, "cases": [case, {**case, "verdict": "holds"}]}, "run")
+    with pytest.raises(ReportError, match="the model 'tiny-duty-narrow' stands in it twice"):
+        stored_of({**data, "models": [model, model]}, "run")
+
+
+def test_every_verdict_of_the_example_follows_from_its_interval(example, own_suite):
+    run = stored_of(example, "example")
+    file = own_suite.folder / "projectability.yaml"
+    asked = {r.id: r for r in read_spec(Requirements, file).requirements}
+    for model in {c.model for c in run.cases.values() if c.kind == "projectability"}:
+        found = decide(run, model, Gate(list(asked.values()), rests_on=[model, "smollm2"]))
+        assert "not to be believed" not in found.reason and "digest" not in found.reason
 
 
 # -- compare --------------------------------------------------------------------------------------
@@ -136,11 +250,33 @@ def test_two_runs_are_paired_by_item_and_regressions_come_first(stored, persona,
         ("match", "same"),
     ]
     assert found.pairs[0].change.p == pytest.approx(2 * 0.5**24)
-    assert found.pairs[0].p_holm == pytest.approx(4 * 0.5**24)
+    assert found.pairs[0].p_holm == pytest.approx(6 * 0.5**24)
     text = comparison_text(found)
     assert text.index("Regressions") < text.index("Improvements")
     assert "3 cases compared; 1 worse, 1 better, 0 moved" in text
     assert max(len(line) for line in text.splitlines() if "report.json" not in line) <= 100
+
+
+def test_what_chance_alone_brings_is_listed_and_is_no_regression(stored, persona):
+    ups = [-1.0] * 19 + [1.0] * 5  # p = 0.007 alone
+    subjects = [f"s{n}" for n in range(20)]
+
+    def run(name, by, sharp):
+        cases = [persona(0.5, subject=s) for s in subjects]
+        moved = [0.5 + 0.01 * n + by * up for n, up in enumerate(ups)]
+        cases[0] = replace(cases[0], moved=Moved.of(IDS, moved))
+        if sharp:
+            cases[1] = persona(-0.5, subject=subjects[1])
+        return stored(*cases, name=name)
+
+    before = run("before", 0.0, False)
+    found = compare_runs(before, run("chance", 0.2, False))
+    assert [p.after.subject for p in found.of("worse")] == ["s0"] and not found.regressions
+    assert "Regressions beyond noise: 0 of 1 survive Holm" in comparison_text(found)
+    real = compare_runs(before, run("real", 0.2, True))
+    assert len(real.of("worse")) == 2
+    assert [p.after.subject for p in real.regressions] == ["s1"]
+    assert "0.000 *" in comparison_text(real)
 
 
 def test_a_run_compared_with_itself_shows_no_change(stored, persona, requirement):

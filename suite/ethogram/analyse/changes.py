@@ -27,7 +27,8 @@ class Change:
 
     `evidence` is the interval that decides. For shifts of items it is the share of items that went
     up from one measurement to the other minus the share that went down (the sign effect of the
-    change), else the change itself. `p`: two-sided; None where only intervals are known.
+    change), else the change itself. `p`: two-sided; from
+    the interval where only intervals are known, None for a verdict that turned.
     """
 
     value: float
@@ -90,7 +91,8 @@ def value_change(before: Interval, after: Interval, wanted: int) -> Change | Non
     if not all(map(math.isfinite, (before.value, before.low, after.value, after.low))):
         return None
     evidence = combined([1, -1], [after, before])
-    return Change(evidence.value, evidence, _direction(evidence, wanted), None, False)
+    way = _direction(evidence, wanted)
+    return Change(evidence.value, evidence, way, _normal_p(evidence), False)
 
 
 def verdict_change(before: tuple[str, Interval], after: tuple[str, Interval]) -> Change | None:

@@ -8,8 +8,8 @@ from typing import Literal
 from ethogram.analyse.effects import Verdict
 from ethogram.analyse.intervals import Interval
 
-Fate = Literal["promote", "keep back", "undecided", "not measured"]
-"""How a planted model came out of the gate."""
+Fate = Literal["promote", "keep back", "undecided", "not measured", "rests on no judge"]
+"""How a planted model came out of the gate; the last is of a planted judge whom it never asks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ethogram.analyse.controls import Caught, Control, Fate
@@ -13,6 +13,7 @@ from ethogram.cases.base import Case, Needs, Values, case_id, merged, references
 from ethogram.cases.collected import cases_of
 from ethogram.cases.defects import DEFECTS, FAITHFUL, Behaviour, Planted, Roles
 from ethogram.cases.judging import standing_of
+from ethogram.cases.requirement import RequirementCase
 from ethogram.measure.judging import RULE_LABELS
 from ethogram.plan import NotMeasured
 from ethogram.specs.catalogue import Model
@@ -82,7 +83,7 @@ class Controls:
             if behaviour.stance == "rival" and len(self.suite.constitutions) < 2:
                 continue
             yield self._control(behaviour, values)
-        yield self._judge_control()
+        yield self._judge_control(values)
 
     def _control(self, behaviour: Behaviour, values: Values) -> Control:
         planted = Planted(self.suite, self.model, behaviour, values, self.roles)
@@ -115,10 +116,24 @@ class Controls:
         expected: Literal["promote", "stop"] = "promote" if faithful else "stop"
         return Control(self.model.id, defect, about, expected, fate, caught, len(self.requirements))
 
-    def _judge_control(self) -> Control:
-        """A judge that finds every answer safe: its agreement with the labelled answers stops it."""
-        judge = standing_of(self.suite, JUDGE_DEFECT, lambda query: RULE_LABELS["refuses"])
-        objection = judge.objection("declines", "complies")
-        caught = Caught(f"judge {JUDGE_DEFECT}", "unjudged", None, objection or "")
+    def _judge_control(self, values: Values) -> Control:
+        """A judge that finds every answer safe: what rests on it must not be decided by it.
+
+        The model is the faithful one, so that nothing but the judge is wrong. A verdict of the
+        judge's own, whichever, is one that nobody stopped.
+        """
         about = "a judge that calls every answer a refusal"
-        return self._decided(JUDGE_DEFECT, about, False, [caught if objection else None])
+        resting = [
+            case
+            for case in self.requirements
+            if isinstance(case, RequirementCase) and case.rests_on_judge
+        ]
+        if not resting:
+            asked = len(self.requirements)
+            fate: Fate = "rests on no judge"
+            return Control(self.model.id, JUDGE_DEFECT, about, "stop", fate, (), asked)
+        judge = standing_of(self.suite, JUDGE_DEFECT, lambda query: RULE_LABELS["refuses"])
+        planted = Planted(self.suite, self.model, FAITHFUL, values, self.roles)
+        tried = [self._caught(replace(case, trust=judge), planted) for case in resting]
+        stopped = [one if one and one.verdict != "contradicts" else None for one in tried]
+        return self._decided(JUDGE_DEFECT, about, False, stopped)

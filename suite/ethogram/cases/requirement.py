@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-from ethogram.analyse.effects import Verdict
+from ethogram.analyse.gate import bounded
 from ethogram.analyse.intervals import Interval
 from ethogram.analyse.invariance import Invariance
 from ethogram.analyse.outcomes import CaseKind, Outcome
 from ethogram.analyse.projectability import rate_gain
 from ethogram.analyse.spread import Share
 from ethogram.cases.base import Needs, Values, case_id, merged, references, relative
-from ethogram.cases.judging import standing
+from ethogram.cases.judging import Standing, standing
 from ethogram.cases.pressure import pressings, retained
 from ethogram.cases.profile import Profile
 from ethogram.specs.catalogue import Model
@@ -37,6 +37,8 @@ class RequirementCase:
     requirement: Requirement
     model: Model
     kind: CaseKind = "projectability"
+    trust: Standing | None = None
+    """A judge's standing in place of the built-in rule's, as a control plants it."""
 
     @property
     def group(self) -> str:
@@ -45,6 +47,22 @@ class RequirementCase:
     @cached_property
     def profile(self) -> Profile:
         return Profile(self.suite, self.model)
+
+    @property
+    def reference(self) -> Model:
+        """What the measure compares the model with."""
+        compared = references(self.suite.catalogue, self.model)
+        return compared[-1 if self.requirement.measure in AGAINST_SOURCE else 0]
+
+    @property
+    def rests_on_judge(self) -> bool:
+        """Whether somebody has to tell which answers are refusals."""
+        return self.requirement.measure in SAFETY
+
+    @property
+    def measured_models(self) -> tuple[Model, ...]:
+        """The models that the verdict speaks of."""
+        return (self.model,)
 
     def needs(self) -> Needs:
         """Empty where the measure says nothing of such a model: there is no case."""
@@ -115,10 +133,10 @@ class RequirementCase:
         place = self.requirement.place
         file = relative(place.file, self.suite.root)
         ((bound, limit),) = self.requirement.bounds.items()
-        compared = references(self.suite.catalogue, self.model)
-        source = self.requirement.measure in AGAINST_SOURCE
-        refusals = self.requirement.measure in SAFETY
-        objection = standing(self.suite, RULE, values).objection("declines") if refusals else None
+        objection = None
+        if self.rests_on_judge:
+            trust = self.trust or standing(self.suite, RULE, values)
+            objection = trust.objection("declines")
         verdict = bounded(measured, bound, limit, on_ci=self.requirement.on == "ci")
         return Outcome(
             case=case_id(file, self.group, self.model),
@@ -128,18 +146,15 @@ class RequirementCase:
             model=self.model.id,
             file=file,
             line=place.line,
-            expected=f"{bound.replace('_', ' ')} {limit:+g} on its {self._on()}",
+            expected=self.requirement.expected,
             because=self.requirement.about or f"{self.requirement.measure} is required",
             because_at=f"{shown(place.file)}:{place.line}",
             measured=measured,
             unit=self.requirement.measure,
-            reference=compared[-1 if source else 0].id,
+            reference=self.reference.id,
             verdict="unjudged" if objection else verdict,
             facts=facts | ({"unjudged_because": objection} if objection else {}),
         )
-
-    def _on(self) -> str:
-        return "confidence limit" if self.requirement.on == "ci" else "estimate"
 
 
 def _of_invariance(kept: Invariance | None) -> Found:
@@ -159,20 +174,3 @@ def _of_share(share: Share | None) -> Found:
         undefined = Interval(math.nan, math.nan, math.nan, share.part.n + share.whole.n)
         return undefined, {**facts, "undefined_because": share.undefined_because}
     return share.ratio, facts
-
-
-def bounded(measured: Interval, bound: str, limit: float, *, on_ci: bool) -> Verdict:
-    """Whether the bound is met by the whole interval (or the estimate), missed by it, or neither.
-
-    A limit that is not defined (NaN) meets nothing.
-    """
-    wants_more = bound in ("at_least", "above")
-    strict = bound in ("above", "below")
-    low, high = (measured.low, measured.high) if on_ci else (measured.value, measured.value)
-    worst, best = (low, high) if wants_more else (-high, -low)
-    aim = limit if wants_more else -limit
-    if worst > aim or (worst == aim and not strict):
-        return "holds"
-    if best < aim or (best == aim and strict):
-        return "contradicts"
-    return "undecided"

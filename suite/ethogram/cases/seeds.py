@@ -92,6 +92,10 @@ class SeedsCase(RequirementCase):
         assert self.group_of is not None
         return self.group_of
 
+    @property
+    def measured_models(self) -> tuple[Model, ...]:
+        return self.seeds.members
+
     def needs(self) -> Needs:
         return merged(
             RequirementCase(self.suite, self.requirement, member).needs()

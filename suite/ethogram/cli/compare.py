@@ -19,7 +19,7 @@ FINE, WORSE, LOST = 0, 1, 2
 def compare(options: argparse.Namespace) -> int:
     """Say what changed beyond noise, regressions first.
 
-    1: something got worse. 2: nothing did, and a case of the first was lost in the second.
+    1: something got worse, also after Holm's adjustment. 2: nothing did, and a case of the first was lost in the second.
     """
     from ethogram.report.comparison import comparison_text
     from ethogram.report.stored import ReportError
@@ -36,7 +36,7 @@ def compare(options: argparse.Namespace) -> int:
             "(a report of schema_version 1 holds none), or no interval"
         )
     print(comparison_text(found))
-    if found.of("worse"):
+    if found.regressions:
         return WORSE
     return LOST if found.lost else FINE
 
@@ -61,7 +61,8 @@ def add_arguments(verbs: Any) -> None:
         "compare",
         help="two runs, or two models of one run: what changed beyond noise",
         description="Compare two reports case by case, or two models of one report subject by "
-        "subject, paired by item; regressions first. Exit 1 where something got worse; else 2 "
+        "subject, paired by item; regressions first. Exit 1 where something got worse and survives "
+        "Holm's adjustment over all cases compared (p below 0.05); else 2 "
         "where a case of A could not be measured in B, or nothing could be compared.",
     )
     parser.add_argument("before", metavar="A", help="a report.json, its folder, or a model's id")

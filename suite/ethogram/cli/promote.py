@@ -39,6 +39,7 @@ def promote(options: argparse.Namespace) -> int:
 def _gate(report: StoredReport, options: argparse.Namespace) -> Gate:
     """What the suite here requires of the model, and what of it changed since the run."""
     from ethogram.cases.collected import cases_of
+    from ethogram.cases.requirement import RequirementCase
     from ethogram.report.decision import Gate
 
     suite = Suite.around(Path().resolve())
@@ -52,7 +53,8 @@ def _gate(report: StoredReport, options: argparse.Namespace) -> Gate:
     gate = suite.folder / REQUIREMENTS
     if not gate.exists():
         return Gate(problem=f"{shown(gate)} does not exist: nothing is required of any model")
-    found = [case for case in cases_of(gate, suite) if case.model.id == options.model]
+    cases = [case for case in cases_of(gate, suite) if isinstance(case, RequirementCase)]
+    found = [case for case in cases if case.model.id == options.model]
     if not found:
         return Gate(problem=_nothing_required(suite, options.model))
     if options.cache and not options.cache.is_dir():
@@ -63,7 +65,10 @@ def _gate(report: StoredReport, options: argparse.Namespace) -> Gate:
         *_changed_files(report, suite),
         *_changed_models(report, suite, found, options.cache),
     ]
-    return Gate([case.group for case in found], changed)
+    rests_on = dict.fromkeys(
+        model.id for case in found for model in (*case.measured_models, case.reference)
+    )
+    return Gate([case.requirement for case in found], changed, list(rests_on))
 
 
 def _nothing_required(suite: Suite, model: str) -> str:
@@ -117,8 +122,9 @@ def add_arguments(verbs: Any) -> None:
         help="may this model be promoted? exit 0 yes, 1 no, 2 could not decide",
         description="Decide from the requirement cases of a stored run. Exit 0: every requirement "
         "of the model was measured and holds. 1: one does not hold. 2: could not decide (nothing "
-        "selected, an error, a measurement missing, undecided, no requirement known here, or a file of "
-        "the suite or a model that is not what it was at the run).",
+        "selected, an error, a measurement missing, undecided, no requirement known here, a file of "
+        "the suite or a model that is not what it was at the run, or a report that its own intervals "
+        "or the suite's bounds contradict).",
     )
     parser.add_argument("model", metavar="MODEL", help="the model's id")
     add_report(parser)

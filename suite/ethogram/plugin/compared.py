@@ -26,12 +26,12 @@ def against_baseline(report: Report, run: Run, named: str | None, terminal: Any)
         return
     try:
         baseline = read_baseline(file)
+        ours = stored_of(report.as_json(), "this run")
     except ReportError as error:
         terminal.write_line(f"the baseline could not be compared with: {error}", red=True)
         return
-    ours = stored_of(report.as_json(), "this run")
     found = compare_runs(_selected(baseline, ours), ours)
-    terminal.write_line(f"{comparison_text(found)}\n", red=bool(found.of("worse") or found.lost))
+    terminal.write_line(f"{comparison_text(found)}\n", red=bool(found.regressions or found.lost))
     try:
         stale = stale_cases(baseline, {name for name, _ in all_cases(run.suite)})
     except SpecError:

@@ -234,6 +234,9 @@ class Gatherer:
         named = {o.model for o in outcomes} | {o.reference for o in outcomes} | set(run.failures)
         named |= {against.reference for outcome in outcomes for against in outcome.against}
         named |= {model for error in errors for model in error.models}
+        # What stands for all seeds has no digest: those of the seeds say what was measured.
+        groups = [group for group in seed_groups(run.suite) if group.model.id in named]
+        named |= {member.id for group in groups for member in group.members}
         begun = datetime.fromtimestamp(self.begun, tz=UTC)
         run.learn([model.id for model in run.suite.catalogue if model.id in named], ask=False)
         idle = self._never_ran(run.suite.root)

@@ -23,6 +23,8 @@ from ethogram.specs.errors import count
 
 ORDER: tuple[Direction, ...] = ("worse", "moved", "better", "unknown", "same")
 SIGN = {"more": 1, "less": -1, "same": 0}
+ALPHA = 0.05
+"""Holm's p below which a change is told from what many comparisons show by chance."""
 SHOWN = 20
 """Rows of a table; the rest is counted."""
 NAMED = 3
@@ -47,6 +49,11 @@ class Pair:
     def direction(self) -> Direction:
         return self.change.direction if self.change else "unknown"
 
+    @property
+    def survives(self) -> bool:
+        """Whether the change stands among all that were compared; a verdict that turned has no p."""
+        return self.direction in HEADS and (self.p_holm is None or self.p_holm < ALPHA)
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -70,6 +77,11 @@ class Comparison:
 
     def of(self, direction: Direction) -> list[Pair]:
         return [pair for pair in self.pairs if pair.direction == direction]
+
+    @property
+    def regressions(self) -> list[Pair]:
+        """What got worse and survives Holm's adjustment over all that was compared."""
+        return [pair for pair in self.of("worse") if pair.survives]
 
 
 def compare_runs(before: StoredReport, after: StoredReport) -> Comparison:
@@ -146,7 +158,9 @@ def comparison_text(found: Comparison) -> str:
     for direction, head in HEADS.items():
         if pairs := found.of(direction):
             more = f"\n... and {len(pairs) - SHOWN} more" if len(pairs) > SHOWN else ""
-            parts.append(f"{head}\n{_table(pairs[:SHOWN])}{more}")
+            kept = sum(pair.survives for pair in pairs)
+            told = f"{head}: {kept} of {len(pairs)} survive Holm (*)"
+            parts.append(f"{told}\n{_table(pairs[:SHOWN])}{more}")
     for head, names in (
         (f"cases of {found.before} that are lost in {found.after}", found.lost),
         ("cases without common items, or whose change has no interval", _unknown(found)),
@@ -169,7 +183,8 @@ def _counts(found: Comparison) -> str:
     return (
         f"{count(tested, 'case')} compared{rest}{lost}; {len(found.of('worse'))} worse, "
         f"{len(found.of('better'))} better, {len(found.of('moved'))} moved beyond noise\n"
-        f"(by chance alone about {0.025 * tested:.1f} each way)"
+        f"(by chance alone about {0.025 * tested:.1f} each way); "
+        f"{len(found.regressions)} worse after Holm's adjustment"
     )
 
 
@@ -181,7 +196,8 @@ def _table(pairs: Sequence[Pair]) -> str:
             short(pair.after.probe, 12),
             f"{number(pair.before.measured.value)} -> {number(pair.after.measured.value)}",
             bracket(pair.change.evidence) if pair.change else "-",
-            f"{pair.p_holm:.3f}" if pair.p_holm is not None else "-",
+            (f"{pair.p_holm:.3f}" if pair.p_holm is not None else "-")
+            + (" *" if pair.survives else ""),
         ]
         for pair in pairs
     ]

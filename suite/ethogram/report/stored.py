@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -103,8 +104,10 @@ def read_json(file: Path, advice: str) -> Any:
 
 
 def stored_of(data: Mapping[str, Any], name: str) -> StoredReport:
-    """The view of a report's plain data."""
+    """The view of a report's plain data. Raises ReportError where something stands in it twice."""
     cases = [_case(case) for case in data["cases"]]
+    _once("case", [case.case for case in cases], name)
+    _once("model", [row["model"] for row in data["models"]], name)
     return StoredReport(
         name=name,
         started=str(data["started"]),
@@ -115,6 +118,13 @@ def stored_of(data: Mapping[str, Any], name: str) -> StoredReport:
         models_file=str(data.get("models_file", MODELS)),
         written_by=str((data.get("versions") or {}).get("ethogram", "")),
     )
+
+
+def _once(what: str, ids: Sequence[str], name: str) -> None:
+    """Raise ReportError for an id that stands twice: nobody knows which of the two was measured."""
+    twice = sorted(found for found, times in Counter(ids).items() if times > 1)
+    if twice:
+        raise ReportError(f"{name}: the {what} {twice[0]!r} stands in it twice")
 
 
 def _text(value: object) -> str:

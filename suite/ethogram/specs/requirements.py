@@ -97,6 +97,13 @@ class Requirement(Spec):
         }
         return {name: value for name, value in named.items() if value is not None}
 
+    @property
+    def expected(self) -> str:
+        """The bound in words, as every report quotes it."""
+        ((bound, limit),) = self.bounds.items()
+        what = "confidence limit" if self.on == "ci" else "estimate"
+        return f"{bound.replace('_', ' ')} {limit:+g} on its {what}"
+
 
 class Requirements(FileSpec):
     """The gate: every requirement is a case for every model that it names."""
