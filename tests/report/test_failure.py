@@ -5,7 +5,7 @@ import pytest
 from ethogram.analyse.effects import Effect
 from ethogram.analyse.intervals import Interval
 from ethogram.analyse.outcomes import Against, ItemShift
-from ethogram.report.failure import explain
+from ethogram.report.failure import ONE_SCENARIO, explain
 
 UNDEFINED = Interval(0.5, math.nan, math.nan, 2)
 
@@ -32,6 +32,13 @@ def test_undecided_says_how_many_items_would_decide(outcome):
 def test_undecided_without_a_number_says_why(outcome):
     text = explain(outcome(verdict="undecided", needs=None))
     assert "too near the line for any number of items" in text
+
+
+def test_an_undecided_scenario_asks_for_no_items_and_is_not_said_to_lie_on_the_line(outcome):
+    far = Interval(-0.33, -0.67, 0.06, 24)
+    text = explain(outcome(verdict="undecided", kind="scenario", measured=far, extremes=()))
+    assert text.endswith(f"  undecided {ONE_SCENARIO}")
+    assert "too near" not in text and "detect" not in text
 
 
 def test_an_equivalence_names_no_detectable_effect(outcome):

@@ -14,6 +14,11 @@ from ethogram.report.flips import NOTHING_TO_FLIP, flip_lines
 from ethogram.report.words import bracket, number, trusted
 from ethogram.specs.errors import count
 
+ONE_SCENARIO = (
+    "more renderings would speak of this scenario alone; of choices in general speaks the "
+    "requirement `choice-match`, pooled over scenarios"
+)
+"""Renderings are no items that more could be written of: no number of them is asked for."""
 _VERB = {
     "holds": "holds",
     "contradicts": "contradicts what is expected",
@@ -82,10 +87,12 @@ def _undecided(outcome: Outcome) -> str:
         return NOTHING_TO_FLIP
     if outcome.kind == "projectability":
         return "the interval straddles the bound"
+    if outcome.kind == "scenario":
+        return ONE_SCENARIO
     if outcome.needs is None:
         return "the effect is too near the line for any number of items"
     seen = f"about {count(outcome.needs, 'item')} would decide it if the effect stays as it is"
-    if outcome.kind in ("persona", "scenario") and outcome.expected != "same":
+    if outcome.kind == "persona" and outcome.expected != "same":
         seen += (
             f"; {outcome.measured.n} detect {smallest_detectable(outcome.measured.n):.2f} and more"
         )
