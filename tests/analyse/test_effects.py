@@ -10,6 +10,7 @@ from scipy import stats
 
 from ethogram.analyse.effects import (
     EQUIVALENCE,
+    SAME_FROM,
     Verdict,
     effect_of,
     holm,
@@ -140,7 +141,8 @@ def test_items_needed_by_hand() -> None:
     # ((1.96 + 0.84) / 1.96)^2 = 2.043 times the items that would bring the limit to the line.
     assert items_needed(Interval(0.1, -0.3, 0.5, 24), 1) == math.ceil(24 * 16 * 2.0432)
     assert items_needed(Interval(-0.1, -0.5, 0.3, 24), -1) == math.ceil(24 * 16 * 2.0432)
-    assert items_needed(Interval(0.0, -0.4, 0.4, 24), 0) == math.ceil(24 * 4 * 2.0432)
+    # Beyond the band only one limit can miss: half as far from its edge.
+    assert items_needed(Interval(0.4, 0.0, 0.8, 24), 0) == math.ceil(24 * 4 * 2.0432)
 
 
 @pytest.mark.parametrize(
@@ -168,6 +170,39 @@ def test_as_many_items_as_asked_for_do_decide(up: int, down: int, ties: int) -> 
     assert needed is not None
     assert verdict_of(scaled(needed), sign) == "holds"
     assert verdict_of(scaled(0.35 * needed), sign) == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("up", "down", "ties"), [(12, 12, 0), (13, 11, 0), (6, 6, 12), (8, 6, 10), (4, 3, 17)]
+)
+def test_the_items_asked_for_an_equivalence_hold_it_four_times_in_five(
+    up: int, down: int, ties: int
+) -> None:
+    needed = items_needed(sign_interval(np.repeat([1.0, -1.0, 0.0], [up, down, ties])), 0)
+    assert needed is not None
+
+    def power(n: int) -> float:
+        shares = [up / 24, down / 24, ties / 24]
+        drawn = np.random.default_rng(0).multinomial(n, shares, size=800)
+        signs = [np.repeat([1.0, -1.0, 0.0], counts) for counts in drawn]
+        return float(np.mean([verdict_of(sign_interval(part), 0) == "holds" for part in signs]))
+
+    # More with ties: the interval counts one item more each way, and so sees fewer of them.
+    assert 0.76 <= power(needed) <= 0.90
+
+
+def test_items_for_an_equivalence_at_zero_against_the_exact_power() -> None:
+    needed = items_needed(sign_interval([1.0] * 12 + [-1.0] * 12), 0)
+    assert needed is not None and 258 <= needed <= 263
+    assert chances(needed, 0.0, 0)["holds"] == pytest.approx(0.8, abs=0.03)
+    assert chances(182, 0.0, 0)["holds"] == pytest.approx(0.585, abs=0.001)
+
+
+def test_same_can_hold_of_few_items_only_where_they_do_not_move() -> None:
+    assert chances(SAME_FROM, 0.0, 0)["holds"] == pytest.approx(0.081, abs=0.001)
+    assert all(chances(n, 0.0, 0)["holds"] == 0.0 for n in range(1, SAME_FROM))
+    assert verdict_of(sign_interval([1.0, 1.0, -1.0, -1.0] + [0.0] * 20), 0) == "holds"
+    assert verdict_of(sign_interval([1.0, 1.0, 1.0, -1.0, -1.0, -1.0] + [0.0] * 18), 0) != "holds"
 
 
 def test_the_smallest_detectable_effect_is_found_about_four_times_in_five() -> None:

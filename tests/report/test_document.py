@@ -49,6 +49,14 @@ def test_errors_are_counted_as_not_measured(report):
     assert data["cases"] == []
 
 
+def test_a_note_says_that_same_cannot_hold_of_few_moving_items(report, outcome):
+    few = outcome(expected="same", measured=Interval(0.0, -0.38, 0.38, 24))
+    many = outcome(expected="same", measured=Interval(0.0, -0.18, 0.18, 120))
+    said = "1 case expects `same` of fewer than 96 items"
+    assert any(note.startswith(said) for note in report(outcomes=(few, many)).notes)
+    assert not any("`same`" in note for note in report(outcomes=(many, outcome())).notes)
+
+
 def test_false_alarms_are_expected_of_the_tested_cases_only(outcome):
     found = false_alarms([outcome(p=0.5), outcome(p=0.5), outcome(p=None)])
     assert found == {"tested": 2.0, "expected_holds": 0.05, "expected_contradicts": 0.05}

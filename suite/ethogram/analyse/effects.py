@@ -17,10 +17,14 @@ Verdict = Literal["holds", "contradicts", "undecided", "unjudged"]
 """`unjudged`: measured, and nothing is expected: neither passed nor failed."""
 NOISE = 1e-4
 """Nats below which a shift counts as none: batching alone moves log-probabilities by 3e-5."""
-POWER = float(stats.norm.ppf(0.8))
+POWERED = 0.8
+"""The chance with which an effect should be found."""
+POWER = float(stats.norm.ppf(POWERED))
 """The normal quantile of 80 % power."""
 EQUIVALENCE = 0.2
 """Half-width of the band within which an effect counts as none."""
+SAME_FROM = 96
+"""Fewest items of which `same` can hold if every one moves; of fewer only with ties."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +82,46 @@ def verdict_of(interval: Interval, sign: int) -> Verdict:
 def items_needed(interval: Interval, sign: int) -> int | None:
     """How many items would decide an undecided case with 80 % power, the effect as measured.
 
-    The half-width of the interval shrinks with the square root of n. None where no number would:
-    an effect of exactly zero for a signed case, one on the edge of the band for an equivalence, or
-    data that define no interval.
+    The half-width of the interval shrinks with the square root of n. An equivalence has two limits
+    to keep within the band: its power is solved for both at once. None where no number would
+    decide: an effect of exactly zero for a signed case, one on the edge of the band for an
+    equivalence, or data that define no interval.
     """
     distance = abs(interval.value) if sign else abs(EQUIVALENCE - abs(interval.value))
     half = (interval.high - interval.low) / 2
     if distance < 0.02 or not half > 0:
         return None
+    if not sign and abs(interval.value) < EQUIVALENCE:
+        return _items_within_band(interval)
     return max(interval.n + 1, math.ceil(interval.n * (half / distance * (Z + POWER) / Z) ** 2))
+
+
+def _items_within_band(interval: Interval) -> int:
+    """The fewest items, more than now, that hold an equivalence in 80 of 100 samples."""
+    low, high = interval.n, 2 * interval.n
+    while _power_within_band(interval, high) < POWERED:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _power_within_band(interval, middle) < POWERED:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _power_within_band(interval: Interval, n: int) -> float:
+    """P(both limits of `sign_interval` within the band) at n items, by the normal approximation.
+
+    The centre of that interval is shrunk by n / (n + 2), and its half-width goes with n + 2.
+    """
+    variance = ((interval.high - interval.low) / 2 / Z) ** 2 * (interval.n + 2)
+    room = EQUIVALENCE - Z * math.sqrt(variance / (n + 2))
+    if room <= 0:
+        return 0.0
+    centre, error = interval.value * n / (n + 2), math.sqrt(variance * n) / (n + 2)
+    found = stats.norm.cdf((room - centre) / error) - stats.norm.cdf((-room - centre) / error)
+    return float(found)
 
 
 def smallest_detectable(n: int) -> float:

@@ -11,12 +11,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ethogram.analyse.effects import holm
+from ethogram.analyse.effects import SAME_FROM, holm
 from ethogram.analyse.outcomes import Outcome, plain
 from ethogram.inert import everywhere, hiding
 from ethogram.report.rows import JudgeRow, ModelRow
 from ethogram.report.studies import Study
 from ethogram.report.words import trusted
+from ethogram.specs.errors import count
 from ethogram.specs.suite import MODELS
 
 SCHEMA_VERSION = 2
@@ -75,6 +76,7 @@ class Report:
         found = []
         if trained and len(stances) == len(trained):
             found.append("one seed: these numbers speak of these adapters, not of the recipe")
+        found += seldom_same(self.outcomes)
         found += [note for row in self.models if (note := taught_by(row))]
         return [*found, *map(judged_by, self.judges), *(study.note for study in self.studies)]
 
@@ -120,6 +122,19 @@ def judged_by(row: JudgeRow) -> str:
     if row.errors:
         found += f"; {row.errors} more without a readable judgement"
     return found if row.decides else f"{found}; {row.problem}: its cases are unjudged"
+
+
+def seldom_same(outcomes: Sequence[Outcome]) -> list[str]:
+    """What a reader must know of `same` where it can hardly hold, in one line; or nothing."""
+    same = (o for o in outcomes if o.kind == "persona" and o.expected == "same")
+    few = [o for o in same if o.measured.n < SAME_FROM]
+    if not few:
+        return []
+    verb = "expects" if len(few) == 1 else "expect"
+    return [
+        f"{count(len(few), 'case')} {verb} `same` of fewer than {SAME_FROM} items: it cannot hold "
+        "there, unless most of the items do not move at all"
+    ]
 
 
 def false_alarms(outcomes: Sequence[Outcome]) -> dict[str, float]:
