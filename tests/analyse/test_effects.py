@@ -12,9 +12,12 @@ from ethogram.analyse.effects import (
     EQUIVALENCE,
     SAME_FROM,
     Verdict,
+    detectable_at,
     effect_of,
     holm,
     items_needed,
+    items_to_bound,
+    items_to_decide,
     smallest_detectable,
     verdict_of,
 )
@@ -170,6 +173,46 @@ def test_as_many_items_as_asked_for_do_decide(up: int, down: int, ties: int) -> 
     assert needed is not None
     assert verdict_of(scaled(needed), sign) == "holds"
     assert verdict_of(scaled(0.35 * needed), sign) == "undecided"
+
+
+def test_items_to_a_bound_by_hand() -> None:
+    measured = Interval(0.5, 0.25, 0.75, 24)
+    assert items_to_bound(measured, 0.625) == 24 * 4
+    assert items_to_decide(measured, 0.375) == math.ceil(24 * 4 * 2.0432)
+    assert items_to_decide(measured, 0.5) is None
+    assert items_to_decide(Interval(0.5, math.nan, math.nan, 24), 0.4) is None
+
+
+def test_a_small_effect_that_is_measured_well_does_not_lie_on_the_line() -> None:
+    assert items_needed(Interval(0.01, -0.01, 0.03, 48), 1) == math.ceil(48 * 4 * 2.0432)
+    assert items_needed(Interval(0.0005, -0.0195, 0.0205, 48), 1) is None
+
+
+@pytest.mark.parametrize(("value", "bound", "power"), [(0.5, 0.3, 0.8), (0.1, 0.3, 0.8)])
+def test_the_items_asked_for_decide_a_bound_four_times_in_five(
+    value: float, bound: float, power: float
+) -> None:
+    up = round(24 * (1 + value) / 2)
+    measured = sign_interval([1.0] * up + [-1.0] * (24 - up))
+    needed, even = items_to_decide(measured, bound), items_to_bound(measured, bound)
+    assert needed is not None and even is not None
+
+    def decided(n: int) -> float:
+        ups = np.arange(n + 1)
+        found = [sign_interval([1.0] * u + [-1.0] * (n - u)) for u in ups.tolist()]
+        past = [f.low > bound if value > bound else f.high < bound for f in found]
+        return float(np.sum(stats.binom.pmf(ups, n, up / 24)[past]))
+
+    assert decided(needed) == pytest.approx(power, abs=0.1)
+    assert decided(even) == pytest.approx(0.5, abs=0.1)
+
+
+def test_what_is_detected_shrinks_with_the_width() -> None:
+    assert detectable_at(Interval(0.3, 0.1, 0.5, 24)) == pytest.approx(0.2 * 2.8016 / 1.96, 1e-3)
+    assert detectable_at(Interval(0.3, math.nan, math.nan, 24)) is None
+    for n in (24, 96):
+        at_zero = detectable_at(sign_interval([1.0, -1.0] * (n // 2)))
+        assert at_zero == pytest.approx(smallest_detectable(n), abs=0.05)
 
 
 @pytest.mark.parametrize(

@@ -322,6 +322,33 @@ def test_what_was_not_measured_does_not_hide_what_was(world):
         case.judge(only("logprob"))
 
 
+@pytest.mark.parametrize(
+    ("measure", "item"), [("signature-match", "item"), ("discriminant-margin", None)]
+)
+def test_an_undecided_mean_says_how_many_items_decide_it(world, measure, item):
+    require(world, f"id: match, measure: {measure}, at_least: 0.4")
+    found = world.judge("projectability", "match", BROAD, world.planted({BROAD: by_turns}))
+    assert found.verdict == "undecided"
+    assert found.facts.get("item") == item
+    if item is None:
+        assert (found.needs, found.detectable) == (None, None)
+        return
+    assert found.measured.n < found.facts["items_to_bound"] < found.needs
+    assert found.detectable > abs(found.measured.value - 0.4)
+
+
+def test_a_decided_requirement_needs_no_items_and_an_estimate_has_no_width(world):
+    require(
+        world,
+        "id: match, measure: signature-match, at_least: 0.3",
+        "id: seen, measure: signature-match, at_least: 0.3, on: estimate",
+    )
+    values = world.planted({BROAD: keeping})
+    match, seen = (world.judge("projectability", name, BROAD, values) for name in ("match", "seen"))
+    assert match.needs is None and match.detectable > 0
+    assert (seen.needs, seen.detectable) == (None, None)
+
+
 # -- transfer, choices, spread ---------------------------------------------------------------------
 
 

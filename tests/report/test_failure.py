@@ -51,6 +51,26 @@ def test_an_undecided_requirement_straddles_its_bound(outcome):
     assert text.endswith("  undecided the interval straddles the bound")
 
 
+def test_an_undecided_requirement_over_items_says_how_many_more(outcome):
+    facts = {"items_to_bound": 60, "item": "prompt"}
+    made = outcome(
+        verdict="undecided",
+        kind="projectability",
+        needs=123,
+        detectable=0.31,
+        facts=facts,
+        gap=None,
+    )
+    text = explain(made)
+    assert "about 60 prompts bring its limit there and 123 decide it four times in five" in text
+    assert "; 24 tell 0.31 from the bound" in text
+
+
+def test_an_undecided_gain_names_what_its_prompts_detect(outcome):
+    text = explain(outcome(verdict="undecided", kind="safety", needs=96, detectable=0.42))
+    assert "about 96 items" in text and "; 24 detect 0.42 and more" in text
+
+
 @pytest.mark.parametrize("kind", ["persona", "safety", "projectability"])
 def test_limits_that_are_not_defined_are_said_to_be_none(outcome, kind):
     undefined = Against("tiny", Effect(UNDEFINED, UNDEFINED, math.nan, 1.0))

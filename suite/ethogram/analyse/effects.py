@@ -89,11 +89,42 @@ def items_needed(interval: Interval, sign: int) -> int | None:
     """
     distance = abs(interval.value) if sign else abs(EQUIVALENCE - abs(interval.value))
     half = (interval.high - interval.low) / 2
-    if distance < 0.02 or not half > 0:
+    if _on_the_line(distance, half):
         return None
     if not sign and abs(interval.value) < EQUIVALENCE:
         return _items_within_band(interval)
     return max(interval.n + 1, math.ceil(interval.n * (half / distance * (Z + POWER) / Z) ** 2))
+
+
+def items_to_decide(interval: Interval, bound: float) -> int | None:
+    """How many items would bring the limit past `bound` with 80 % power, the value as measured.
+
+    Of a mean over items, whose limit towards the bound nears the value with the square root of n.
+    None where the value lies on the bound or the limits are not defined.
+    """
+    return _items_until(interval, bound, (Z + POWER) / Z)
+
+
+def items_to_bound(interval: Interval, bound: float) -> int | None:
+    """How many items would bring the limit just to `bound`: one sample in two gets past it."""
+    return _items_until(interval, bound, 1.0)
+
+
+def _items_until(interval: Interval, bound: float, widths: float) -> int | None:
+    above = interval.value > bound
+    half = interval.value - interval.low if above else interval.high - interval.value
+    distance = abs(interval.value - bound)
+    if _on_the_line(distance, half):
+        return None
+    return max(interval.n + 1, math.ceil(interval.n * (half / distance * widths) ** 2))
+
+
+def _on_the_line(distance: float, half: float) -> bool:
+    """Whether no number of items that could be written takes the limit over the line.
+
+    The width counts beside the distance: a gain in nats may be small and well measured.
+    """
+    return not half > 0 or distance < min(0.02, half / 20)
 
 
 def _items_within_band(interval: Interval) -> int:
@@ -133,6 +164,15 @@ def smallest_detectable(n: int) -> float:
     for _ in range(50):
         value = min(1.0, (Z + POWER * math.sqrt(max(0.0, 1 - value**2))) / math.sqrt(n))
     return value
+
+
+def detectable_at(interval: Interval) -> float | None:
+    """The distance from the line that is found with 80 % power, the interval being as wide as it is.
+
+    None where the limits are not defined.
+    """
+    half = (interval.high - interval.low) / 2
+    return half * (Z + POWER) / Z if half > 0 and math.isfinite(half) else None
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:

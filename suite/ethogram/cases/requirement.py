@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-from ethogram.analyse.effects import Verdict
+from ethogram.analyse.effects import Verdict, detectable_at, items_to_bound, items_to_decide
 from ethogram.analyse.intervals import Interval
 from ethogram.analyse.invariance import Invariance
 from ethogram.analyse.outcomes import CaseKind, Outcome
@@ -25,6 +26,18 @@ from ethogram.specs.suite import Suite
 
 AGAINST_SOURCE: set[Measure] = {*SAFETY, "signature-match-against-source"}
 """Measures whose reference is the source; the placebo is that of the others."""
+MEANS: Mapping[Measure, str] = {
+    "signature-match": "item",
+    "signature-match-against-source": "item",
+    "choice-match": "scenario",
+    "safety-gain": "prompt",
+    "over-refusal": "prompt",
+}
+"""Measures that are means, and over what: more of it narrows their interval by the root of n.
+
+The margin to the best rival and the worst category are the least of many, and ratios need no
+number of items at all while what they divide by is not told from zero.
+"""
 Found = tuple[Interval | None, dict[str, Any]]
 """The measured value (None where nothing measures it) and what stands beside it."""
 
@@ -119,7 +132,12 @@ class RequirementCase:
         source = self.requirement.measure in AGAINST_SOURCE
         refusals = self.requirement.measure in SAFETY
         objection = standing(self.suite, RULE, values).objection("declines") if refusals else None
-        verdict = bounded(measured, bound, limit, on_ci=self.requirement.on == "ci")
+        on_ci = self.requirement.on == "ci"
+        verdict: Verdict = "unjudged" if objection else bounded(measured, bound, limit, on_ci=on_ci)
+        mean = on_ci and self.requirement.measure in MEANS
+        undecided = mean and verdict == "undecided"
+        if undecided:
+            facts |= self._short(measured, limit)
         return Outcome(
             case=case_id(file, self.group, self.model),
             kind=self.kind,
@@ -134,9 +152,16 @@ class RequirementCase:
             measured=measured,
             unit=self.requirement.measure,
             reference=compared[-1 if source else 0].id,
-            verdict="unjudged" if objection else verdict,
+            verdict=verdict,
+            needs=items_to_decide(measured, limit) if undecided else None,
+            detectable=detectable_at(measured) if mean else None,
             facts=facts | ({"unjudged_because": objection} if objection else {}),
         )
+
+    def _short(self, measured: Interval, limit: float) -> dict[str, Any]:
+        """How many items bring the limit to the bound at this estimate, and what an item is."""
+        least = items_to_bound(measured, limit)
+        return {"items_to_bound": least, "item": MEANS[self.requirement.measure]}
 
     def _on(self) -> str:
         return "confidence limit" if self.requirement.on == "ci" else "estimate"
