@@ -372,6 +372,9 @@ def test_transfer_compares_a_narrow_model_with_its_broad_twin(world):
     assert {case.model.id for case in cases} == {NARROW, "tiny-utility-narrow"}
     needed = set(world.case("projectability", "carries", NARROW).needs())
     assert needed == {NARROW, BROAD, PLACEBO, "tiny-plain-refusal-narrow", SOURCE}
+    none = world.judge("projectability", "carries", NARROW, world.planted({NARROW: keeping}))
+    assert none.verdict == "undecided" and math.isnan(none.measured.value)
+    assert "not told from zero" in none.facts["undefined_because"] and "value" in none.facts
     both = world.planted({NARROW: keeping, BROAD: keeping})
     found = world.judge("projectability", "carries", NARROW, both)
     assert (found.verdict, found.facts["broad_twin"]) == ("holds", BROAD)

@@ -14,6 +14,7 @@ from ethogram.analyse.invariance import Invariance
 from ethogram.analyse.outcomes import CaseKind, Outcome
 from ethogram.analyse.projectability import rate_gain
 from ethogram.analyse.spread import Share
+from ethogram.analyse.transfer import UNTOLD
 from ethogram.cases.base import Needs, Values, case_id, merged, references, relative
 from ethogram.cases.judging import standing
 from ethogram.cases.pressure import pressings, retained
@@ -100,7 +101,8 @@ class RequirementCase:
             case "transfer" | "transfer-cosine" as name:
                 moved = profile.transfer(values)
                 value = (moved.slope if name == "transfer" else moved.cosine) if moved else None
-                return value, {"broad_twin": profile.twin.model.id if profile.twin else None}
+                twin = {"broad_twin": profile.twin.model.id if profile.twin else None}
+                return _of_transfer(value, twin)
             case "choice-match":
                 return profile.choice_match(values), {}
             case "belief-choice":
@@ -173,6 +175,14 @@ def _of_invariance(kept: Invariance | None) -> Found:
     facts = {"noise_floor": kept.floor, "cases": kept.cases, "left_out": kept.left_out}
     why = kept.undefined_because
     return kept.survives, facts | ({"undefined_because": why} if why else {})
+
+
+def _of_transfer(found: Interval | None, facts: dict[str, Any]) -> Found:
+    """Without limits there is no persona to measure by: the value stands in the facts alone."""
+    if found is None or math.isfinite(found.low):
+        return found, facts
+    why = {"value": found.value, "undefined_because": f"the persona is {UNTOLD}"}
+    return Interval(math.nan, math.nan, math.nan, found.n), facts | why
 
 
 def _of_share(share: Share | None) -> Found:
