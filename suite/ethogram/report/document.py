@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ethogram.analyse.effects import SAME_FROM, holm
+from ethogram.analyse.effects import SAME_FROM, holm, null_rate
 from ethogram.analyse.outcomes import Outcome, plain
 from ethogram.inert import everywhere, hiding
 from ethogram.report.rows import JudgeRow, ModelRow
@@ -138,13 +139,23 @@ def seldom_same(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def false_alarms(outcomes: Sequence[Outcome]) -> dict[str, float]:
-    """How many persona and scenario cases would leave zero by chance alone, each way 2.5 %."""
-    tested = sum(outcome.p is not None for outcome in outcomes)
+    """How many persona cases that expect `more` or `less` would leave zero by chance, each way.
+
+    These are the cases with a sign test (`p`). The exact rate of each one's number of items, or of
+    stems where items share one, as if none tied: ties make it smaller.
+    """
+    tested = [outcome for outcome in outcomes if outcome.p is not None]
+    each_way = math.fsum(null_rate(_observations(outcome)) for outcome in tested)
     return {
-        "tested": float(tested),
-        "expected_holds": 0.025 * tested,
-        "expected_contradicts": 0.025 * tested,
+        "tested": float(len(tested)),
+        "expected_holds": each_way,
+        "expected_contradicts": each_way,
     }
+
+
+def _observations(outcome: Outcome) -> int:
+    stems = outcome.moved.stems if outcome.moved else ()
+    return len(set(stems)) or outcome.measured.n
 
 
 Pages = Mapping[str, Callable[[Mapping[str, Any]], str]]
