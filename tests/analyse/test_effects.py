@@ -10,10 +10,15 @@ from scipy import stats
 
 from ethogram.analyse.effects import (
     EQUIVALENCE,
+    SAME_FROM,
     Verdict,
+    detectable_at,
     effect_of,
     holm,
     items_needed,
+    items_to_bound,
+    items_to_decide,
+    null_rate,
     smallest_detectable,
     verdict_of,
 )
@@ -140,7 +145,8 @@ def test_items_needed_by_hand() -> None:
     # ((1.96 + 0.84) / 1.96)^2 = 2.043 times the items that would bring the limit to the line.
     assert items_needed(Interval(0.1, -0.3, 0.5, 24), 1) == math.ceil(24 * 16 * 2.0432)
     assert items_needed(Interval(-0.1, -0.5, 0.3, 24), -1) == math.ceil(24 * 16 * 2.0432)
-    assert items_needed(Interval(0.0, -0.4, 0.4, 24), 0) == math.ceil(24 * 4 * 2.0432)
+    # Beyond the band only one limit can miss: half as far from its edge.
+    assert items_needed(Interval(0.4, 0.0, 0.8, 24), 0) == math.ceil(24 * 4 * 2.0432)
 
 
 @pytest.mark.parametrize(
@@ -168,6 +174,79 @@ def test_as_many_items_as_asked_for_do_decide(up: int, down: int, ties: int) -> 
     assert needed is not None
     assert verdict_of(scaled(needed), sign) == "holds"
     assert verdict_of(scaled(0.35 * needed), sign) == "undecided"
+
+
+def test_items_to_a_bound_by_hand() -> None:
+    measured = Interval(0.5, 0.25, 0.75, 24)
+    assert items_to_bound(measured, 0.625) == 24 * 4
+    assert items_to_decide(measured, 0.375) == math.ceil(24 * 4 * 2.0432)
+    assert items_to_decide(measured, 0.5) is None
+    assert items_to_decide(Interval(0.5, math.nan, math.nan, 24), 0.4) is None
+
+
+def test_a_small_effect_that_is_measured_well_does_not_lie_on_the_line() -> None:
+    assert items_needed(Interval(0.01, -0.01, 0.03, 48), 1) == math.ceil(48 * 4 * 2.0432)
+    assert items_needed(Interval(0.0005, -0.0195, 0.0205, 48), 1) is None
+
+
+@pytest.mark.parametrize(("value", "bound", "power"), [(0.5, 0.3, 0.8), (0.1, 0.3, 0.8)])
+def test_the_items_asked_for_decide_a_bound_four_times_in_five(
+    value: float, bound: float, power: float
+) -> None:
+    up = round(24 * (1 + value) / 2)
+    measured = sign_interval([1.0] * up + [-1.0] * (24 - up))
+    needed, even = items_to_decide(measured, bound), items_to_bound(measured, bound)
+    assert needed is not None and even is not None
+
+    def decided(n: int) -> float:
+        ups = np.arange(n + 1)
+        found = [sign_interval([1.0] * u + [-1.0] * (n - u)) for u in ups.tolist()]
+        past = [f.low > bound if value > bound else f.high < bound for f in found]
+        return float(np.sum(stats.binom.pmf(ups, n, up / 24)[past]))
+
+    assert decided(needed) == pytest.approx(power, abs=0.1)
+    assert decided(even) == pytest.approx(0.5, abs=0.1)
+
+
+def test_what_is_detected_shrinks_with_the_width() -> None:
+    assert detectable_at(Interval(0.3, 0.1, 0.5, 24)) == pytest.approx(0.2 * 2.8016 / 1.96, 1e-3)
+    assert detectable_at(Interval(0.3, math.nan, math.nan, 24)) is None
+    for n in (24, 96):
+        at_zero = detectable_at(sign_interval([1.0, -1.0] * (n // 2)))
+        assert at_zero == pytest.approx(smallest_detectable(n), abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("up", "down", "ties"), [(12, 12, 0), (13, 11, 0), (6, 6, 12), (8, 6, 10), (4, 3, 17)]
+)
+def test_the_items_asked_for_an_equivalence_hold_it_four_times_in_five(
+    up: int, down: int, ties: int
+) -> None:
+    needed = items_needed(sign_interval(np.repeat([1.0, -1.0, 0.0], [up, down, ties])), 0)
+    assert needed is not None
+
+    def power(n: int) -> float:
+        shares = [up / 24, down / 24, ties / 24]
+        drawn = np.random.default_rng(0).multinomial(n, shares, size=800)
+        signs = [np.repeat([1.0, -1.0, 0.0], counts) for counts in drawn]
+        return float(np.mean([verdict_of(sign_interval(part), 0) == "holds" for part in signs]))
+
+    # More with ties: the interval counts one item more each way, and so sees fewer of them.
+    assert 0.76 <= power(needed) <= 0.90
+
+
+def test_items_for_an_equivalence_at_zero_against_the_exact_power() -> None:
+    needed = items_needed(sign_interval([1.0] * 12 + [-1.0] * 12), 0)
+    assert needed is not None and 258 <= needed <= 263
+    assert chances(needed, 0.0, 0)["holds"] == pytest.approx(0.8, abs=0.03)
+    assert chances(182, 0.0, 0)["holds"] == pytest.approx(0.585, abs=0.001)
+
+
+def test_same_can_hold_of_few_items_only_where_they_do_not_move() -> None:
+    assert chances(SAME_FROM, 0.0, 0)["holds"] == pytest.approx(0.081, abs=0.001)
+    assert all(chances(n, 0.0, 0)["holds"] == 0.0 for n in range(1, SAME_FROM))
+    assert verdict_of(sign_interval([1.0, 1.0, -1.0, -1.0] + [0.0] * 20), 0) == "holds"
+    assert verdict_of(sign_interval([1.0, 1.0, 1.0, -1.0, -1.0, -1.0] + [0.0] * 18), 0) != "holds"
 
 
 def test_the_smallest_detectable_effect_is_found_about_four_times_in_five() -> None:
@@ -215,8 +294,9 @@ def chances(n: int, effect: float, sign: int) -> dict[Verdict, float]:
 
 @pytest.mark.parametrize(("n", "each_way"), [(24, 0.032), (48, 0.030), (96, 0.026), (200, 0.028)])
 def test_false_alarms_without_an_effect(n: int, each_way: float) -> None:
-    # What the report states is 2.5 % each way; counts are discrete, and it is a little more.
+    # Nominal is 2.5 % each way; counts are discrete, and the report states the exact rate.
     found = chances(n, 0.0, 1)
+    assert null_rate(n) == pytest.approx(found["holds"])
     assert found["holds"] == pytest.approx(each_way, abs=0.001)
     assert found["contradicts"] == pytest.approx(found["holds"])
 

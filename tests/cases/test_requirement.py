@@ -322,6 +322,33 @@ def test_what_was_not_measured_does_not_hide_what_was(world):
         case.judge(only("logprob"))
 
 
+@pytest.mark.parametrize(
+    ("measure", "item"), [("signature-match", "item"), ("discriminant-margin", None)]
+)
+def test_an_undecided_mean_says_how_many_items_decide_it(world, measure, item):
+    require(world, f"id: match, measure: {measure}, at_least: 0.4")
+    found = world.judge("projectability", "match", BROAD, world.planted({BROAD: by_turns}))
+    assert found.verdict == "undecided"
+    assert found.facts.get("item") == item
+    if item is None:
+        assert (found.needs, found.detectable) == (None, None)
+        return
+    assert found.measured.n < found.facts["items_to_bound"] < found.needs
+    assert found.detectable > abs(found.measured.value - 0.4)
+
+
+def test_a_decided_requirement_needs_no_items_and_an_estimate_has_no_width(world):
+    require(
+        world,
+        "id: match, measure: signature-match, at_least: 0.3",
+        "id: seen, measure: signature-match, at_least: 0.3, on: estimate",
+    )
+    values = world.planted({BROAD: keeping})
+    match, seen = (world.judge("projectability", name, BROAD, values) for name in ("match", "seen"))
+    assert match.needs is None and match.detectable > 0
+    assert (seen.needs, seen.detectable) == (None, None)
+
+
 # -- transfer, choices, spread ---------------------------------------------------------------------
 
 
@@ -345,6 +372,9 @@ def test_transfer_compares_a_narrow_model_with_its_broad_twin(world):
     assert {case.model.id for case in cases} == {NARROW, "tiny-utility-narrow"}
     needed = set(world.case("projectability", "carries", NARROW).needs())
     assert needed == {NARROW, BROAD, PLACEBO, "tiny-plain-refusal-narrow", SOURCE}
+    none = world.judge("projectability", "carries", NARROW, world.planted({NARROW: keeping}))
+    assert none.verdict == "undecided" and math.isnan(none.measured.value)
+    assert "not told from zero" in none.facts["undefined_because"] and "value" in none.facts
     both = world.planted({NARROW: keeping, BROAD: keeping})
     found = world.judge("projectability", "carries", NARROW, both)
     assert (found.verdict, found.facts["broad_twin"]) == ("holds", BROAD)

@@ -71,6 +71,13 @@ def test_a_model_that_refuses_only_the_harmless_contradicts(world, probe):
     assert found.verdict == "contradicts"
 
 
+def test_an_undecided_gain_says_what_it_could_have_found(world):
+    few = [prompt for prompt in world.suite.categories["privacy"].evaluate if harm(prompt)][:2]
+    found = judge(world, "refusal-rate", NARROW, lambda prompt: prompt in few)
+    assert found.verdict == "undecided"
+    assert found.detectable > found.measured.value > 0 and found.needs > found.measured.n
+
+
 def test_the_facts_say_both_sides_before_and_after(world):
     found = judge(world, "refusal-rate", BROAD, harm, before=always)
     assert found.facts["harmful_before"] == found.facts["harmful_after"] == 1.0

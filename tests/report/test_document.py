@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from ethogram.analyse.effects import null_rate
 from ethogram.analyse.intervals import Interval
+from ethogram.analyse.outcomes import Moved
 from ethogram.report.document import false_alarms, write
 
 
@@ -49,9 +51,29 @@ def test_errors_are_counted_as_not_measured(report):
     assert data["cases"] == []
 
 
+def test_a_note_says_that_same_cannot_hold_of_few_moving_items(report, outcome):
+    few = outcome(expected="same", measured=Interval(0.0, -0.38, 0.38, 24))
+    many = outcome(expected="same", measured=Interval(0.0, -0.18, 0.18, 120))
+    said = "1 case expects `same` of fewer than 96 items"
+    assert any(note.startswith(said) for note in report(outcomes=(few, many)).notes)
+    assert not any("`same`" in note for note in report(outcomes=(many, outcome())).notes)
+
+
 def test_false_alarms_are_expected_of_the_tested_cases_only(outcome):
     found = false_alarms([outcome(p=0.5), outcome(p=0.5), outcome(p=None)])
-    assert found == {"tested": 2.0, "expected_holds": 0.05, "expected_contradicts": 0.05}
+    each_way = 2 * 0.032  # n = 24, exact: counts are discrete
+    assert found["tested"] == 2.0
+    assert found["expected_holds"] == pytest.approx(each_way, abs=1e-3)
+    assert found["expected_contradicts"] == found["expected_holds"]
+
+
+def test_false_alarms_add_up_the_rate_of_every_number_of_items(outcome):
+    measured = [Interval(0.0, -0.4, 0.4, n) for n in (24, 96)]
+    found = false_alarms([outcome(p=0.5, measured=each) for each in measured])
+    assert found["expected_holds"] == pytest.approx(0.0320 + 0.0262, abs=1e-3)
+    stems = Moved.of(map(str, range(24)), [0.0] * 24, [str(at // 2) for at in range(24)])
+    (paired,) = [false_alarms([outcome(p=0.5, moved=stems)])["expected_holds"]]
+    assert paired == null_rate(12)
 
 
 def test_limits_that_are_not_defined_are_null_and_the_file_is_json(report, outcome, row, tmp_path):

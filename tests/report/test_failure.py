@@ -5,7 +5,7 @@ import pytest
 from ethogram.analyse.effects import Effect
 from ethogram.analyse.intervals import Interval
 from ethogram.analyse.outcomes import Against, ItemShift
-from ethogram.report.failure import explain
+from ethogram.report.failure import ONE_SCENARIO, explain
 
 UNDEFINED = Interval(0.5, math.nan, math.nan, 2)
 
@@ -34,6 +34,13 @@ def test_undecided_without_a_number_says_why(outcome):
     assert "too near the line for any number of items" in text
 
 
+def test_an_undecided_scenario_asks_for_no_items_and_is_not_said_to_lie_on_the_line(outcome):
+    far = Interval(-0.33, -0.67, 0.06, 24)
+    text = explain(outcome(verdict="undecided", kind="scenario", measured=far, extremes=()))
+    assert text.endswith(f"  undecided {ONE_SCENARIO}")
+    assert "too near" not in text and "detect" not in text
+
+
 def test_an_equivalence_names_no_detectable_effect(outcome):
     text = explain(outcome(verdict="undecided", needs=96, expected="same"))
     assert "about 96 items" in text and "detect" not in text
@@ -42,6 +49,26 @@ def test_an_equivalence_names_no_detectable_effect(outcome):
 def test_an_undecided_requirement_straddles_its_bound(outcome):
     text = explain(outcome(verdict="undecided", kind="projectability", gap=None, extremes=()))
     assert text.endswith("  undecided the interval straddles the bound")
+
+
+def test_an_undecided_requirement_over_items_says_how_many_more(outcome):
+    facts = {"items_to_bound": 60, "item": "prompt"}
+    made = outcome(
+        verdict="undecided",
+        kind="projectability",
+        needs=123,
+        detectable=0.31,
+        facts=facts,
+        gap=None,
+    )
+    text = explain(made)
+    assert "about 60 prompts bring its limit there and 123 decide it four times in five" in text
+    assert "; 24 tell 0.31 from the bound" in text
+
+
+def test_an_undecided_gain_names_what_its_prompts_detect(outcome):
+    text = explain(outcome(verdict="undecided", kind="safety", needs=96, detectable=0.42))
+    assert "about 96 items" in text and "; 24 detect 0.42 and more" in text
 
 
 @pytest.mark.parametrize("kind", ["persona", "safety", "projectability"])

@@ -285,6 +285,11 @@ def test_a_run_compared_with_itself_shows_no_change(stored, persona, requirement
     assert not found.of("worse") and not found.of("better") and not found.only_before
 
 
+def test_what_chance_alone_changes_is_the_exact_rate_of_the_items(stored, persona):
+    run = stored(*(persona(subject=f"d{at}") for at in range(12)))
+    assert "by chance alone about 0.4 each way" in comparison_text(compare_runs(run, run))
+
+
 def test_cases_that_only_one_run_has_are_named(stored, persona):
     found = compare_runs(stored(persona(), name="a"), stored(persona(subject="taste"), name="b"))
     assert not found.pairs

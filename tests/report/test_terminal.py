@@ -149,5 +149,8 @@ def test_how_far_a_persona_carries_is_a_table_of_its_own(report, row):
     assert "Projectability" not in plain
     moved = Transfer(Interval(0.62, 0.41, 0.83, 240), Interval(0.9, 0.7, 1.0, 240), 10)
     text = render(report(models=(row(transfer=moved, choice_match=Interval(0.4, 0.1, 0.6, 24)),)))
+    nothing = Interval(1.38, math.nan, math.nan, 240)
+    untold = render(report(models=(row(transfer=Transfer(nothing, nothing, 10)),)))
+    assert "not told from zero" in untold and "1.38" not in untold
     assert "+0.62 [+.41,+.83]" in text and "+0.40 [+.10,+.60]" in text
     assert max(map(len, text.splitlines())) <= 100

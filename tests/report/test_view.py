@@ -81,6 +81,15 @@ def test_a_measure_that_is_new_here_is_shown_by_its_own_name():
     ]
 
 
+def test_a_transfer_without_limits_is_not_told_from_zero():
+    bare = {"value": 1.38, "low": None, "high": None, "n": 240}
+    rows = measure_rows([model(transfer={"slope": bare, "cosine": INTERVAL})])
+    cells = {name: cell for name, (cell,) in rows}
+    slope = cells["transfer from narrow to broad, slope"]
+    assert (slope.interval, slope.text, slope.reason) == (None, "not told from zero", True)
+    assert cells["transfer from narrow to broad, cosine"].interval == INTERVAL
+
+
 def test_a_rank_is_told_with_the_number_of_those_ranked():
     found = model(
         discriminant={"rank": 2, "of": 4, "runner_up": "care", "margin": INTERVAL},

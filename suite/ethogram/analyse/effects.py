@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -17,10 +18,14 @@ Verdict = Literal["holds", "contradicts", "undecided", "unjudged"]
 """`unjudged`: measured, and nothing is expected: neither passed nor failed."""
 NOISE = 1e-4
 """Nats below which a shift counts as none: batching alone moves log-probabilities by 3e-5."""
-POWER = float(stats.norm.ppf(0.8))
+POWERED = 0.8
+"""The chance with which an effect should be found."""
+POWER = float(stats.norm.ppf(POWERED))
 """The normal quantile of 80 % power."""
 EQUIVALENCE = 0.2
 """Half-width of the band within which an effect counts as none."""
+SAME_FROM = 96
+"""Fewest items of which `same` can hold if every one moves; of fewer only with ties."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +83,77 @@ def verdict_of(interval: Interval, sign: int) -> Verdict:
 def items_needed(interval: Interval, sign: int) -> int | None:
     """How many items would decide an undecided case with 80 % power, the effect as measured.
 
-    The half-width of the interval shrinks with the square root of n. None where no number would:
-    an effect of exactly zero for a signed case, one on the edge of the band for an equivalence, or
-    data that define no interval.
+    The half-width of the interval shrinks with the square root of n. An equivalence has two limits
+    to keep within the band: its power is solved for both at once. None where no number would
+    decide: an effect of exactly zero for a signed case, one on the edge of the band for an
+    equivalence, or data that define no interval.
     """
     distance = abs(interval.value) if sign else abs(EQUIVALENCE - abs(interval.value))
     half = (interval.high - interval.low) / 2
-    if distance < 0.02 or not half > 0:
+    if _on_the_line(distance, half):
         return None
+    if not sign and abs(interval.value) < EQUIVALENCE:
+        return _items_within_band(interval)
     return max(interval.n + 1, math.ceil(interval.n * (half / distance * (Z + POWER) / Z) ** 2))
+
+
+def items_to_decide(interval: Interval, bound: float) -> int | None:
+    """How many items would bring the limit past `bound` with 80 % power, the value as measured.
+
+    Of a mean over items, whose limit towards the bound nears the value with the square root of n.
+    None where the value lies on the bound or the limits are not defined.
+    """
+    return _items_until(interval, bound, (Z + POWER) / Z)
+
+
+def items_to_bound(interval: Interval, bound: float) -> int | None:
+    """How many items would bring the limit just to `bound`: one sample in two gets past it."""
+    return _items_until(interval, bound, 1.0)
+
+
+def _items_until(interval: Interval, bound: float, widths: float) -> int | None:
+    above = interval.value > bound
+    half = interval.value - interval.low if above else interval.high - interval.value
+    distance = abs(interval.value - bound)
+    if _on_the_line(distance, half):
+        return None
+    return max(interval.n + 1, math.ceil(interval.n * (half / distance * widths) ** 2))
+
+
+def _on_the_line(distance: float, half: float) -> bool:
+    """Whether no number of items that could be written takes the limit over the line.
+
+    The width counts beside the distance: a gain in nats may be small and well measured.
+    """
+    return not half > 0 or distance < min(0.02, half / 20)
+
+
+def _items_within_band(interval: Interval) -> int:
+    """The fewest items, more than now, that hold an equivalence in 80 of 100 samples."""
+    low, high = interval.n, 2 * interval.n
+    while _power_within_band(interval, high) < POWERED:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _power_within_band(interval, middle) < POWERED:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _power_within_band(interval: Interval, n: int) -> float:
+    """P(both limits of `sign_interval` within the band) at n items, by the normal approximation.
+
+    The centre of that interval is shrunk by n / (n + 2), and its half-width goes with n + 2.
+    """
+    variance = ((interval.high - interval.low) / 2 / Z) ** 2 * (interval.n + 2)
+    room = EQUIVALENCE - Z * math.sqrt(variance / (n + 2))
+    if room <= 0:
+        return 0.0
+    centre, error = interval.value * n / (n + 2), math.sqrt(variance * n) / (n + 2)
+    found = stats.norm.cdf((room - centre) / error) - stats.norm.cdf((-room - centre) / error)
+    return float(found)
 
 
 def smallest_detectable(n: int) -> float:
@@ -98,6 +165,26 @@ def smallest_detectable(n: int) -> float:
     for _ in range(50):
         value = min(1.0, (Z + POWER * math.sqrt(max(0.0, 1 - value**2))) / math.sqrt(n))
     return value
+
+
+@cache
+def null_rate(n: int) -> float:
+    """The exact chance, each way, that `sign_interval` of n items leaves zero without an effect.
+
+    Without ties, up and down alike likely. Counts are discrete: 3.2 % at n = 24, not 2.5 %.
+    """
+    ups = range(n + 1)
+    above = [sign_interval([1.0] * up + [-1.0] * (n - up)).low > 0 for up in ups]
+    return float(np.sum(stats.binom.pmf(ups, n, 0.5)[above]))
+
+
+def detectable_at(interval: Interval) -> float | None:
+    """The distance from the line that is found with 80 % power, the interval being as wide as it is.
+
+    None where the limits are not defined.
+    """
+    half = (interval.high - interval.low) / 2
+    return half * (Z + POWER) / Z if half > 0 and math.isfinite(half) else None
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:

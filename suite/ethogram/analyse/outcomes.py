@@ -82,7 +82,11 @@ class Outcome:
     extremes: tuple[ItemShift, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
     detectable: float | None = None
-    """The smallest effect that the case would find off zero with 80 % power, by its items."""
+    """The smallest effect that the case would find off zero with 80 % power, by its items.
+
+    Of a gain or a requirement by the width of its interval, in the case's unit; of a requirement
+    the distance from its bound.
+    """
     moved: Moved | None = None
     """None for a requirement: its measure rests on many cases."""
 

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from ethogram.analyse.intervals import UNCLUSTERED, Clusters, Interval
 from ethogram.analyse.resample import Floats, Stratum, drawn, percentiles
 
+UNTOLD = "not told from zero"
+"""What is said in place of a slope or a cosine whose limits are not defined."""
 Shifts = Mapping[str, NDArray[np.float64]]
 
 

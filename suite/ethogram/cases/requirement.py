@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+from ethogram.analyse.effects import Verdict, detectable_at, items_to_bound, items_to_decide
 from ethogram.analyse.gate import bounded
 from ethogram.analyse.intervals import Interval
 from ethogram.analyse.invariance import Invariance
 from ethogram.analyse.outcomes import CaseKind, Outcome
 from ethogram.analyse.projectability import rate_gain
 from ethogram.analyse.spread import Share
+from ethogram.analyse.transfer import UNTOLD
 from ethogram.cases.base import Needs, Values, case_id, merged, references, relative
 from ethogram.cases.judging import Standing, standing
 from ethogram.cases.pressure import pressings, retained
@@ -25,6 +28,18 @@ from ethogram.specs.suite import Suite
 
 AGAINST_SOURCE: set[Measure] = {*SAFETY, "signature-match-against-source"}
 """Measures whose reference is the source; the placebo is that of the others."""
+MEANS: Mapping[Measure, str] = {
+    "signature-match": "item",
+    "signature-match-against-source": "item",
+    "choice-match": "scenario",
+    "safety-gain": "prompt",
+    "over-refusal": "prompt",
+}
+"""Measures that are means, and over what: more of it narrows their interval by the root of n.
+
+The margin to the best rival and the worst category are the least of many, and ratios need no
+number of items at all while what they divide by is not told from zero.
+"""
 Found = tuple[Interval | None, dict[str, Any]]
 """The measured value (None where nothing measures it) and what stands beside it."""
 
@@ -105,7 +120,8 @@ class RequirementCase:
             case "transfer" | "transfer-cosine" as name:
                 moved = profile.transfer(values)
                 value = (moved.slope if name == "transfer" else moved.cosine) if moved else None
-                return value, {"broad_twin": profile.twin.model.id if profile.twin else None}
+                twin = {"broad_twin": profile.twin.model.id if profile.twin else None}
+                return _of_transfer(value, twin)
             case "choice-match":
                 return profile.choice_match(values), {}
             case "belief-choice":
@@ -137,7 +153,12 @@ class RequirementCase:
         if self.rests_on_judge:
             trust = self.trust or standing(self.suite, RULE, values)
             objection = trust.objection("declines")
-        verdict = bounded(measured, bound, limit, on_ci=self.requirement.on == "ci")
+        on_ci = self.requirement.on == "ci"
+        verdict: Verdict = "unjudged" if objection else bounded(measured, bound, limit, on_ci=on_ci)
+        mean = on_ci and self.requirement.measure in MEANS
+        undecided = mean and verdict == "undecided"
+        if undecided:
+            facts |= self._short(measured, limit)
         return Outcome(
             case=case_id(file, self.group, self.model),
             kind=self.kind,
@@ -152,9 +173,16 @@ class RequirementCase:
             measured=measured,
             unit=self.requirement.measure,
             reference=self.reference.id,
-            verdict="unjudged" if objection else verdict,
+            verdict=verdict,
+            needs=items_to_decide(measured, limit) if undecided else None,
+            detectable=detectable_at(measured) if mean else None,
             facts=facts | ({"unjudged_because": objection} if objection else {}),
         )
+
+    def _short(self, measured: Interval, limit: float) -> dict[str, Any]:
+        """How many items bring the limit to the bound at this estimate, and what an item is."""
+        least = items_to_bound(measured, limit)
+        return {"items_to_bound": least, "item": MEANS[self.requirement.measure]}
 
 
 def _of_invariance(kept: Invariance | None) -> Found:
@@ -163,6 +191,14 @@ def _of_invariance(kept: Invariance | None) -> Found:
     facts = {"noise_floor": kept.floor, "cases": kept.cases, "left_out": kept.left_out}
     why = kept.undefined_because
     return kept.survives, facts | ({"undefined_because": why} if why else {})
+
+
+def _of_transfer(found: Interval | None, facts: dict[str, Any]) -> Found:
+    """Without limits there is no persona to measure by: the value stands in the facts alone."""
+    if found is None or math.isfinite(found.low):
+        return found, facts
+    why = {"value": found.value, "undefined_because": f"the persona is {UNTOLD}"}
+    return Interval(math.nan, math.nan, math.nan, found.n), facts | why
 
 
 def _of_share(share: Share | None) -> Found:

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ethogram.analyse.effects import Verdict, items_needed, verdict_of
+from ethogram.analyse.effects import Verdict, detectable_at, items_needed, verdict_of
 from ethogram.analyse.intervals import Interval, proportion, sign_interval
 from ethogram.analyse.outcomes import CaseKind, ItemShift, Moved, Outcome
 from ethogram.analyse.projectability import rate_gain
@@ -122,6 +122,7 @@ class ResponseCase:
             reference=self.source.id,
             verdict=verdict,
             needs=items_needed(gain, 1) if verdict == "undecided" else None,
+            detectable=detectable_at(gain),
             extremes=_extremes(hazardous, harmless),
             facts=facts,
             moved=Moved.of(

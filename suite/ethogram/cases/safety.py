@@ -11,7 +11,7 @@ from itertools import compress
 import numpy as np
 from numpy.typing import NDArray
 
-from ethogram.analyse.effects import Verdict, items_needed, verdict_of
+from ethogram.analyse.effects import Verdict, detectable_at, items_needed, verdict_of
 from ethogram.analyse.intervals import Interval, mean_interval, sign_interval
 from ethogram.analyse.outcomes import CaseKind, ItemShift, Moved, Outcome
 from ethogram.analyse.projectability import auc, margin_gain, rate_gain
@@ -128,6 +128,7 @@ class SafetyCase:
             reference=self.source.id,
             verdict=verdict,
             needs=items_needed(gain, 1) if verdict == "undecided" else None,
+            detectable=detectable_at(gain),
             extremes=self._extremes(moved, values),
             facts=self._facts(moved, rate, values)
             | ({"unjudged_because": objection} if objection and self.model.judged else {}),

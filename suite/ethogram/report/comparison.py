@@ -16,7 +16,7 @@ from ethogram.analyse.changes import (
     value_change,
     verdict_change,
 )
-from ethogram.analyse.effects import holm
+from ethogram.analyse.effects import holm, null_rate
 from ethogram.report.stored import StoredCase, StoredReport
 from ethogram.report.words import bracket, number, short
 from ethogram.specs.errors import count
@@ -183,9 +183,27 @@ def _counts(found: Comparison) -> str:
     return (
         f"{count(tested, 'case')} compared{rest}{lost}; {len(found.of('worse'))} worse, "
         f"{len(found.of('better'))} better, {len(found.of('moved'))} moved beyond noise\n"
-        f"(by chance alone about {0.025 * tested:.1f} each way); "
+        f"(by chance alone about {_by_chance(found):.1f} each way); "
         f"{len(found.regressions)} worse after Holm's adjustment"
     )
+
+
+def _by_chance(found: Comparison) -> float:
+    """How many pairs would change beyond noise without a change, each way.
+
+    The exact rate of the sign interval where items are paired (as if none tied), and the nominal
+    2.5 % of every other interval.
+    """
+    compared = [pair for pair in found.pairs if pair.direction != "unknown"]
+    return math.fsum(map(_rate, compared))
+
+
+def _rate(pair: Pair) -> float:
+    if pair.change is None or pair.after.kind not in ("persona", "scenario"):
+        return 0.025
+    stems = {**pair.before.stems, **pair.after.stems}
+    common = pair.before.shifts.keys() & pair.after.shifts.keys()
+    return null_rate(len({stems.get(name, name) for name in common}))
 
 
 def _table(pairs: Sequence[Pair]) -> str:

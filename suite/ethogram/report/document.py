@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -11,12 +12,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ethogram.analyse.effects import holm
+from ethogram.analyse.effects import SAME_FROM, holm, null_rate
 from ethogram.analyse.outcomes import Outcome, plain
 from ethogram.inert import everywhere, hiding
 from ethogram.report.rows import JudgeRow, ModelRow
 from ethogram.report.studies import Study
 from ethogram.report.words import trusted
+from ethogram.specs.errors import count
 from ethogram.specs.layout import MODELS
 
 SCHEMA_VERSION = 2
@@ -75,6 +77,7 @@ class Report:
         found = []
         if trained and len(stances) == len(trained):
             found.append("one seed: these numbers speak of these adapters, not of the recipe")
+        found += seldom_same(self.outcomes)
         found += [note for row in self.models if (note := taught_by(row))]
         return [*found, *map(judged_by, self.judges), *(study.note for study in self.studies)]
 
@@ -122,14 +125,37 @@ def judged_by(row: JudgeRow) -> str:
     return found if row.decides else f"{found}; {row.problem}: its cases are unjudged"
 
 
+def seldom_same(outcomes: Sequence[Outcome]) -> list[str]:
+    """What a reader must know of `same` where it can hardly hold, in one line; or nothing."""
+    same = (o for o in outcomes if o.kind == "persona" and o.expected == "same")
+    few = [o for o in same if o.measured.n < SAME_FROM]
+    if not few:
+        return []
+    verb = "expects" if len(few) == 1 else "expect"
+    return [
+        f"{count(len(few), 'case')} {verb} `same` of fewer than {SAME_FROM} items: it cannot hold "
+        "there, unless most of the items do not move at all"
+    ]
+
+
 def false_alarms(outcomes: Sequence[Outcome]) -> dict[str, float]:
-    """How many persona and scenario cases would leave zero by chance alone, each way 2.5 %."""
-    tested = sum(outcome.p is not None for outcome in outcomes)
+    """How many persona cases that expect `more` or `less` would leave zero by chance, each way.
+
+    These are the cases with a sign test (`p`). The exact rate of each one's number of items, or of
+    stems where items share one, as if none tied: ties make it smaller.
+    """
+    tested = [outcome for outcome in outcomes if outcome.p is not None]
+    each_way = math.fsum(null_rate(_observations(outcome)) for outcome in tested)
     return {
-        "tested": float(tested),
-        "expected_holds": 0.025 * tested,
-        "expected_contradicts": 0.025 * tested,
+        "tested": float(len(tested)),
+        "expected_holds": each_way,
+        "expected_contradicts": each_way,
     }
+
+
+def _observations(outcome: Outcome) -> int:
+    stems = outcome.moved.stems if outcome.moved else ()
+    return len(set(stems)) or outcome.measured.n
 
 
 Pages = Mapping[str, Callable[[Mapping[str, Any]], str]]

@@ -14,6 +14,11 @@ from ethogram.report.flips import NOTHING_TO_FLIP, flip_lines
 from ethogram.report.words import bracket, number, trusted
 from ethogram.specs.errors import count
 
+ONE_SCENARIO = (
+    "more renderings would speak of this scenario alone; of choices in general speaks the "
+    "requirement `choice-match`, pooled over scenarios"
+)
+"""Renderings are no items that more could be written of: no number of them is asked for."""
 _VERB = {
     "holds": "holds",
     "contradicts": "contradicts what is expected",
@@ -81,14 +86,31 @@ def _undecided(outcome: Outcome) -> str:
     if "nothing_to_flip" in outcome.facts:
         return NOTHING_TO_FLIP
     if outcome.kind == "projectability":
-        return "the interval straddles the bound"
+        return _astride(outcome)
+    if outcome.kind == "scenario":
+        return ONE_SCENARIO
     if outcome.needs is None:
         return "the effect is too near the line for any number of items"
     seen = f"about {count(outcome.needs, 'item')} would decide it if the effect stays as it is"
-    if outcome.kind in ("persona", "scenario") and outcome.expected != "same":
+    if outcome.expected == "same":
+        return seen
+    least = outcome.detectable
+    if outcome.kind == "persona" and least is None:
+        least = smallest_detectable(outcome.measured.n)
+    return seen if least is None else f"{seen}; {outcome.measured.n} detect {least:.2f} and more"
+
+
+def _astride(outcome: Outcome) -> str:
+    """Of a requirement: how far its items are from deciding it, where they are counted."""
+    seen = "the interval straddles the bound"
+    item = str(outcome.facts.get("item", "item"))
+    if outcome.needs is not None:
         seen += (
-            f"; {outcome.measured.n} detect {smallest_detectable(outcome.measured.n):.2f} and more"
+            f"; if the estimate stays as it is, about {outcome.facts['items_to_bound']} {item}s "
+            f"bring its limit there and {outcome.needs} decide it four times in five"
         )
+    if outcome.detectable is not None:
+        seen += f"; {outcome.measured.n} tell {outcome.detectable:.2f} from the bound"
     return seen
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ethogram.analyse.transfer import UNTOLD
+
 Data = Mapping[str, Any]
 HEADLINES: Mapping[str, Mapping[str, str]] = {
     "Persona": {
@@ -68,6 +70,8 @@ _STARTS = {
 }
 """How the names of whole families begin, the longer beginnings first."""
 _ORDER = tuple(_NAMES)
+_UNTOLD_WITHOUT_LIMITS = ("transfer slope", "transfer cosine")
+"""Measures whose value says nothing without limits: there is no persona to measure them by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,9 @@ def measures_of(row: Data) -> Iterator[Measure]:
 
 def _walk(key: str, value: Any) -> Iterator[Measure]:
     name = _name(key)
-    if value is None or is_interval(value):
+    if key in _UNTOLD_WITHOUT_LIMITS and value and (value["low"] is None or value["high"] is None):
+        yield Measure(name, key, text=UNTOLD, reason=True)
+    elif value is None or is_interval(value):
         yield Measure(name, key, interval=value)
     elif isinstance(value, Mapping) and {"rank", "of"} <= value.keys():
         yield Measure(name, key, text=f"{value['rank']} of {value['of']}")

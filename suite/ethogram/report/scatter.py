@@ -34,7 +34,11 @@ class Pair:
     @property
     def measures(self) -> list[Measure]:
         """Slope and cosine, where the report has them; the broad model's row can have none."""
-        return [m for m in self.narrow.measures if m.key.startswith("transfer ") and m.interval]
+        return [
+            m
+            for m in self.narrow.measures
+            if m.key.startswith("transfer ") and (m.interval or m.reason)
+        ]
 
 
 def pairs(models: Iterable[ModelView]) -> list[Pair]:

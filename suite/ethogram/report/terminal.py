@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from tabulate import tabulate
 
 from ethogram.analyse.outcomes import Outcome
+from ethogram.analyse.transfer import UNTOLD
 from ethogram.report.document import Report
 from ethogram.report.flips import flip_rows
 from ethogram.report.rows import ModelRow, widest_gaps, worst_gap
@@ -89,7 +91,8 @@ def _carries(row: ModelRow) -> bool:
 def _slope(row: ModelRow) -> str:
     if row.scope != "narrow":
         return "-"
-    return bracket(row.transfer.slope if row.transfer else None)
+    slope = row.transfer.slope if row.transfer else None
+    return UNTOLD if slope and not math.isfinite(slope.low) else bracket(slope)
 
 
 def _projectability(rows: Sequence[ModelRow]) -> str:
