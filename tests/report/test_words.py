@@ -42,6 +42,8 @@ def test_a_number_reads_back_to_what_it_was(value, digits):
         (Interval(0.41, 0.3, 0.52, 9), "+0.41 [+.30,+.52]"),
         (Interval(-1.0, -1.0, -0.29, 9), "-1.00 [-1.00,-.29]"),
         (Interval(10.5, 10.25, 20.0, 9), "+10.50 [+10.25,+20.00]"),
+        (Interval(0.14, -0.0024, 0.28, 9), "+0.14 [-.00,+.28]"),
+        (Interval(0.14, 0.0024, 0.28, 9), "+0.14 [+.00,+.28]"),
         (Interval(0.5, math.nan, math.nan, 1), "+0.50 [no CI]"),
         (Interval(0.5, 0.1, math.inf, 1), "+0.50 [no CI]"),
         (Interval(math.nan, math.nan, math.nan, 1), "- [no CI]"),

@@ -13,7 +13,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from ethogram.report.view import finite
-from ethogram.report.words import NOT_MEASURED
+from ethogram.report.words import NOT_MEASURED, limit
 
 DOT = 4.2
 """Half the width of a mark, in the drawing's units."""
@@ -96,7 +96,12 @@ def limits(interval: Mapping[str, Any] | None) -> str:
     if not interval:
         return ""
     low, high = finite(interval.get("low")), finite(interval.get("high"))
-    return "no CI" if low is None or high is None else f"[{signed(low)}, {signed(high)}]"
+    return "no CI" if low is None or high is None else f"[{_limit(low)}, {_limit(high)}]"
+
+
+def _limit(value: float) -> str:
+    """A limit keeps the side of zero on which it lies."""
+    return limit(value).replace("-", "\u2212")
 
 
 def told(interval: Mapping[str, Any] | None) -> str:

@@ -11,7 +11,7 @@ from ethogram.analyse.intervals import Interval
 from ethogram.analyse.outcomes import Outcome
 from ethogram.inert import inert
 from ethogram.report.flips import NOTHING_TO_FLIP, flip_lines
-from ethogram.report.words import bracket, number, trusted
+from ethogram.report.words import bracket, limit, number, trusted
 from ethogram.specs.errors import count
 
 ONE_SCENARIO = (
@@ -75,7 +75,7 @@ def explain(outcome: Outcome) -> str:
 def _limits(interval: Interval) -> str:
     if not (math.isfinite(interval.low) and math.isfinite(interval.high)):
         return "[no CI]"
-    return f"[{number(interval.low)}, {number(interval.high)}]"
+    return f"[{limit(interval.low)}, {limit(interval.high)}]"
 
 
 def _undecided(outcome: Outcome) -> str:

@@ -57,8 +57,14 @@ def unsigned(interval: Interval) -> str:
     return f"{interval.value:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
 
 
+def limit(value: float, digits: int = 2) -> str:
+    """A limit keeps the side of zero on which it lies: -0.002 is `-0.00`."""
+    shown = number(value, digits)
+    return f"-{shown[1:]}" if value < 0 and shown.startswith("+") else shown
+
+
 def _limit(value: float) -> str:
-    return _LEADING_ZERO.sub(r"\1.", number(value))
+    return _LEADING_ZERO.sub(r"\1.", limit(value))
 
 
 def short(model: str, width: int) -> str:
