@@ -27,8 +27,8 @@ class Change:
 
     `evidence` is the interval that decides. For shifts of items it is the share of items that went
     up from one measurement to the other minus the share that went down (the sign effect of the
-    change), else the change itself. `p`: two-sided; from
-    the interval where only intervals are known, None for a verdict that turned.
+    change), else the change itself. `p`: two-sided; from the interval where only intervals are
+    known, None for a verdict that turned.
     """
 
     value: float

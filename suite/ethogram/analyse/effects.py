@@ -22,6 +22,8 @@ POWERED = 0.8
 """The chance with which an effect should be found."""
 POWER = float(stats.norm.ppf(POWERED))
 """The normal quantile of 80 % power."""
+WIDTHS = (Z + POWER) / Z
+"""Half-widths of the interval that an effect must lie off the line to be found so often."""
 EQUIVALENCE = 0.2
 """Half-width of the band within which an effect counts as none."""
 SAME_FROM = 96
@@ -94,7 +96,7 @@ def items_needed(interval: Interval, sign: int) -> int | None:
         return None
     if not sign and abs(interval.value) < EQUIVALENCE:
         return _items_within_band(interval)
-    return max(interval.n + 1, math.ceil(interval.n * (half / distance * (Z + POWER) / Z) ** 2))
+    return _narrowed(interval.n, half / distance * WIDTHS)
 
 
 def items_to_decide(interval: Interval, bound: float) -> int | None:
@@ -103,7 +105,7 @@ def items_to_decide(interval: Interval, bound: float) -> int | None:
     Of a mean over items, whose limit towards the bound nears the value with the square root of n.
     None where the value lies on the bound or the limits are not defined.
     """
-    return _items_until(interval, bound, (Z + POWER) / Z)
+    return _items_until(interval, bound, WIDTHS)
 
 
 def items_to_bound(interval: Interval, bound: float) -> int | None:
@@ -117,7 +119,12 @@ def _items_until(interval: Interval, bound: float, widths: float) -> int | None:
     distance = abs(interval.value - bound)
     if _on_the_line(distance, half):
         return None
-    return max(interval.n + 1, math.ceil(interval.n * (half / distance * widths) ** 2))
+    return _narrowed(interval.n, half / distance * widths)
+
+
+def _narrowed(n: int, times: float) -> int:
+    """Items, more than now, of which the interval is so many times as narrow as that of n."""
+    return max(n + 1, math.ceil(n * times**2))
 
 
 def _on_the_line(distance: float, half: float) -> bool:
@@ -184,7 +191,7 @@ def detectable_at(interval: Interval) -> float | None:
     None where the limits are not defined.
     """
     half = (interval.high - interval.low) / 2
-    return half * (Z + POWER) / Z if half > 0 and math.isfinite(half) else None
+    return half * WIDTHS if half > 0 and math.isfinite(half) else None
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:

@@ -163,16 +163,15 @@ def _bca(
     """
     units = min(len(part) for part in data)
     wide = math.sqrt(units / (units - 1)) * float(stats.t.ppf(0.5 + CONFIDENCE / 2, units - 1))
-    wide = min(
-        wide, 6.0
-    )  # of two units the limits are the data; beyond 8 or so they are not finite
+    # Of two or three units the limits are the data themselves; a level of 1 would have none.
+    level = 2 * float(stats.norm.cdf(min(wide, 6.0))) - 1
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
         found = stats.bootstrap(
             data,
             statistic,
             n_resamples=RESAMPLES,
-            confidence_level=2 * float(stats.norm.cdf(wide)) - 1,
+            confidence_level=level,
             paired=paired,
             vectorized=True,
             batch=2_000,

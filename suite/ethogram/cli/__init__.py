@@ -23,7 +23,7 @@ from ethogram.cli import (
     studies,
     transcripts,
 )
-from ethogram.cli.files import UsageError, suite_around, write
+from ethogram.cli.files import SHOWN, UsageError, suite_around, write
 from ethogram.importers import Imported, persona_jsonl
 from ethogram.source.obtain import SourceError
 from ethogram.specs.constitution import Direction
@@ -35,8 +35,6 @@ from ethogram.store.inventory import KINDS
 PERSONA = "persona"
 MANY = 50
 """Items of a dimension from which the user is told of --limit."""
-SHOWN = 3
-"""Items that a dry run shows of every dimension."""
 SCHEMAS = Path(__file__).parents[1] / "schemas"
 
 

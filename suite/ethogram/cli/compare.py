@@ -19,7 +19,8 @@ FINE, WORSE, LOST = 0, 1, 2
 def compare(options: argparse.Namespace) -> int:
     """Say what changed beyond noise, regressions first.
 
-    1: something got worse, also after Holm's adjustment. 2: nothing did, and a case of the first was lost in the second.
+    1: something got worse, also after Holm's adjustment. 2: nothing did, and a case of the first
+    was lost in the second.
     """
     from ethogram.report.comparison import comparison_text
     from ethogram.report.stored import ReportError

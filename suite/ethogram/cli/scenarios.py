@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ethogram.cli.files import UsageError, suite_around, write
+from ethogram.cli.files import SHOWN, UsageError, suite_around, write
 from ethogram.importers import (
     LISTS,
     ImportedTheme,
@@ -22,8 +22,6 @@ from ethogram.specs.errors import count, shown
 from ethogram.specs.suite import Suite
 
 SCENARIOS = "scenarios"
-SHOWN = 3
-"""Scenarios that a dry run shows."""
 
 
 def import_scenarios(options: argparse.Namespace) -> int:

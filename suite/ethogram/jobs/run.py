@@ -52,9 +52,11 @@ class Run:
         With `ask=False` only what an earlier run, or another process, found out.
         """
         for model_id in model_ids:
-            model = self.suite.catalogue[model_id]
-            if model_id in self.suite.limited or model_id in self.failures:
+            # What stands for all seeds of a model is in no catalogue, and behind no server.
+            known = model_id in self.suite.catalogue
+            if not known or model_id in self.suite.limited or model_id in self.failures:
                 continue
+            model = self.suite.catalogue[model_id]
             try:
                 found = capability_of(model, self.identities, self.scorer if ask else None)
             except Exception as error:

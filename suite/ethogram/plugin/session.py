@@ -113,9 +113,7 @@ class SuiteSession:
 
         Searches last: what they ask depends on what was answered.
         """
-        # What stands for all seeds of a model is in no catalogue, and behind no server.
-        named = {case.model.id: None for case in cases}
-        run.learn([name for name in named if name in run.suite.catalogue])
+        run.learn({case.model.id: None for case in cases})
         needs = [(case, case.needs()) for case in cases]
         run.preflight(self._in_order(run, merged(asked for _, asked in needs)))
         # Nothing is finetuned or scored for a case that cannot be measured anyway.
