@@ -13,8 +13,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ethogram.measure.engine import EngineError, LocalEngine, _computed
+from ethogram.measure.engine import EngineError, LocalEngine
 from ethogram.measure.probes import choice
+from ethogram.measure.shared import Shared
 from ethogram.plan import Messages, Query, Value, ask
 from ethogram.source.load import Loaded, attach_adapter, load_base
 from ethogram.specs.errors import Place
@@ -236,13 +237,6 @@ STORY = "You do this " + "with a question about how you would help, " * 6 + "wha
 OPTIONS = ["Yes here", "No sorry", "I would help you with this"]
 
 
-def test_what_prompts_share_counts_once_and_the_rest_to_the_longest() -> None:
-    assert _computed([]) == 0
-    assert _computed([[1, 2, 3, 4]]) == 4
-    assert _computed([[1, 2, 3, 4], [1, 2, 5]]) == 2 + 2 * 2
-    assert _computed([[1, 2, 3], [4, 5]]) == 2 * 3
-
-
 def test_a_scenarios_text_is_computed_once_for_all_orders(
     tiny: Loaded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -258,11 +252,11 @@ def test_a_scenarios_text_is_computed_once_for_all_orders(
     answers = computed(tiny, monkeypatch, queries, prompts=1)
     assert answers[0] == 6
     assert tokens < answers[1] - 4 * story
-    continued = tokens - _computed(rows)
+    continued = tokens - Shared.by(sorted(rows)).computed
     assert 0 <= continued < len(queries) * 8, "beside the prompts only the options' own tokens"
 
 
-def test_scenarios_that_share_too_little_stand_in_batches_of_their_own(
+def test_scenarios_in_one_batch_are_computed_once_each(
     tiny: Loaded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stories = [f"{n} {'no yes I you' * 40} {n}" for n in (1, 2, 3)]
@@ -271,8 +265,40 @@ def test_scenarios_that_share_too_little_stand_in_batches_of_their_own(
     batches, tokens = computed(tiny, monkeypatch, mixed)
     each = [computed(tiny, monkeypatch, orders(story, OPTIONS)) for story in stories]
     assert [number for number, _ in each] == [1, 1, 1]
-    assert (batches, tokens) == (3, sum(count for _, count in each))
+    assert batches == 1
+    assert tokens <= sum(count for _, count in each), "no story is computed six times"
     check(tiny, mixed[:6])
+    check(tiny, queries[::5], tokens=400)
+
+
+@pytest.mark.parametrize("blocks", [True, False])
+def test_answers_side_by_side_are_scored_as_if_each_were_alone(tiny: Loaded, blocks: bool) -> None:
+    engine = LocalEngine(tiny)
+    engine.__dict__["blocks"] = blocks
+    queries = [*logprobs(), *orders(STORY, OPTIONS)]
+    found = {query: value for batch in engine.score(queries) for query, value in batch.items()}
+    for query, value in found.items():
+        assert value == pytest.approx(plain(tiny, query), abs=CLOSE)
+
+
+def test_answers_share_a_row_only_where_the_model_keeps_them_apart(
+    tiny: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert LocalEngine(tiny).blocks
+    with monkeypatch.context() as patch:
+        patch.setattr(tiny.model.config, "_attn_implementation", "flash_attention_2")
+        assert not LocalEngine(tiny).blocks
+    with monkeypatch.context() as patch:
+        patch.setattr(tiny.model.config, "sliding_window", 4, raising=False)
+        assert not LocalEngine(tiny).blocks
+
+    def open_to_all(mask: torch.Tensor, number: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        lanes, new = number.shape
+        return torch.zeros((lanes, 1, new, mask.shape[1] + new), dtype=dtype)
+
+    monkeypatch.setattr("ethogram.measure.engine._blocks", open_to_all)
+    assert not LocalEngine(tiny).blocks, "an answer saw the other one"
+    check(tiny, logprobs())
 
 
 def test_short_questions_stand_together_although_they_share_little(

@@ -17,17 +17,20 @@ import torch
 from transformers import DynamicCache
 
 from ethogram.measure.errors import EngineError
+from ethogram.measure.shared import PASS, Shared, common
 from ethogram.plan import Query, Value
-from ethogram.source.chat import common_length, continuation_tokens, encode, prompt_text, stop_token
+from ethogram.source.chat import continuation_tokens, encode, prompt_text, stop_token
 from ethogram.source.load import Loaded, cached
 from ethogram.specs.errors import count
 
 TOKENS = 2048
 """Tokens in one forward pass: enough to keep two cores busy, small enough for a laptop."""
-PASS = 128
-"""Tokens that could be computed in the time that one more forward pass costs beside its tokens."""
 PROMPTS = 64
 """Prompts in one batch at most, so that progress is stored every few seconds."""
+CHUNK = 64
+"""Rows of logits that are read at once."""
+DECODED = 2
+"""How many times as many prompts are answered at once as are scored at once."""
 ROWS = 64
 """Samples drawn side by side at most: each holds a cache of its own."""
 
@@ -124,82 +127,159 @@ class LocalEngine:
 
     def _batches(self, prompts: Sequence[Prompt]) -> Iterator[list[Prompt]]:
         batch: list[Prompt] = []
+        alike: list[int] = []
+        size = 0
         for prompt in prompts:
             grown = [*batch, prompt]
-            rows = sum(len(p.continuations) for p in grown)
-            width = max((len(c) for p in grown for c in p.continuations), default=1)
+            wide = max(sum(map(len, p.continuations)) for p in grown)
             uneven = batch and len(batch[0].continuations) != len(prompt.continuations)
-            size = _computed([p.tokens for p in grown])
-            full = max(rows * width, size) > self.tokens or len(grown) > self.prompts
-            apart = size - _computed([p.tokens for p in batch]) > len(prompt.tokens) + PASS
+            also = [*alike, common(batch[-1].tokens, prompt.tokens)] if batch else []
+            more = Shared.of([len(p.tokens) for p in grown], also).computed
+            full = max(len(grown) * wide, more) > self.tokens or len(grown) > self.prompts
+            apart = more - size > len(prompt.tokens) + PASS
             if batch and (uneven or full or apart):
                 yield batch
-                batch = []
+                batch, also, more = [], [], len(prompt.tokens)
             batch.append(prompt)
+            alike, size = also, more
         if batch:
             yield batch
 
     def _logprob_batch(self, batch: list[Prompt]) -> dict[Query, Value]:
+        more = max(len(tokens) for prompt in batch for tokens in prompt.continuations)
+        last, cache, mask = self._prefill([prompt.tokens for prompt in batch], more)
         each = len(batch[0].continuations)
-        rows = [tokens for prompt in batch for tokens in prompt.continuations]
-        width = max(len(tokens) for tokens in rows)
-        last, cache, mask = self._prefill([prompt.tokens for prompt in batch], width)
+        answers = [tokens for prompt in batch for tokens in prompt.continuations]
         device = self.loaded.device
-        targets = torch.zeros((len(rows), width), dtype=torch.long)
-        real = torch.zeros((len(rows), width), dtype=torch.bool)
-        for row, tokens in enumerate(rows):
-            targets[row, : len(tokens)] = torch.tensor(tokens)
-            real[row, : len(tokens)] = True
-        targets, real = targets.to(device), real.to(device)
-        found = torch.zeros((len(rows), width), dtype=torch.float64, device=device)
-        first = torch.log_softmax(last.float(), dim=-1).repeat_interleave(each, dim=0)
-        found[:, 0] = first.gather(1, targets[:, :1]).squeeze(1)
-        if width > 1:
-            cache.batch_repeat_interleave(each)
-            mask = mask.repeat_interleave(each, dim=0)
-            begin = mask.sum(dim=1, keepdim=True)
-            seen = torch.cat([mask, real[:, :-1].long()], dim=1)
-            logits = self.loaded.model(
-                input_ids=targets[:, :-1],
-                attention_mask=seen,
-                position_ids=begin + torch.arange(width - 1, device=device),
-                **cached(self.loaded.model, cache),
-            ).logits.float()
-            picked = logits.gather(2, targets[:, 1:].unsqueeze(2)).squeeze(2)
-            found[:, 1:] = picked - torch.logsumexp(logits, dim=-1)
-        sums = (found * real).sum(dim=1).tolist()
-        values = [[float(s), float(len(tokens))] for s, tokens in zip(sums, rows, strict=True)]
+        begun = torch.arange(len(batch), device=device).repeat_interleave(each)
+        first = torch.tensor([tokens[0] for tokens in answers], device=device)
+        sums = _picked(last, begun, first)
+        if any(len(tokens) > 1 for tokens in answers):
+            lanes = [prompt.continuations for prompt in batch]
+            if not self.blocks:
+                cache.batch_repeat_interleave(each)
+                mask = mask.repeat_interleave(each, dim=0)
+                lanes = [[tokens] for tokens in answers]
+            sums += self._continued(lanes, cache, mask)
+        values = [[s, float(len(t))] for s, t in zip(sums.tolist(), answers, strict=True)]
         asked = [query for prompt in batch for query in prompt.queries]
         return dict(zip(asked, values, strict=True))
 
+    def _continued(
+        self, lanes: list[list[list[int]]], cache: Any, mask: torch.Tensor
+    ) -> torch.Tensor:
+        """Log-probs of every answer's tokens after its first, summed; shape (answers,).
+
+        A lane is a row of the cache and the answers that follow it side by side: each sees the row
+        and itself alone.
+        """
+        device, width = self.loaded.device, max(sum(len(t) - 1 for t in lane) for lane in lanes)
+        tokens = torch.zeros((len(lanes), width), dtype=torch.long)
+        targets, places = tokens.clone(), tokens.clone()
+        number = torch.full_like(tokens, -1)
+        answer = 0
+        for row, lane in enumerate(lanes):
+            at = 0
+            for said in lane:
+                end = at + len(said) - 1
+                tokens[row, at:end] = torch.tensor(said[:-1])
+                targets[row, at:end] = torch.tensor(said[1:])
+                places[row, at:end] = torch.arange(len(said) - 1)
+                number[row, at:end] = answer
+                at, answer = end, answer + 1
+        real = number >= 0
+        seen = torch.cat([mask, real.long().to(device)], dim=1)
+        if self.blocks:
+            seen = _blocks(mask, number.to(device), self.loaded.model.dtype)
+        logits = self.loaded.model(
+            input_ids=tokens.to(device),
+            attention_mask=seen,
+            position_ids=mask.sum(dim=1, keepdim=True) + places.to(device),
+            **cached(self.loaded.model, cache),
+        ).logits
+        rows = real.flatten().nonzero().squeeze(1).to(device)
+        found = _picked(logits.flatten(0, 1), rows, targets[real].to(device))
+        sums = torch.zeros(answer, dtype=torch.float64, device=device)
+        return sums.index_add(0, number[real].to(device), found)
+
+    @cached_property
+    def blocks(self) -> bool:
+        """Whether answers may share a row: known by trying, where the kind of attention allows it."""
+        config = self.loaded.model.config
+        text = config.get_text_config()
+        kinds = set(getattr(text, "layer_types", None) or ["full_attention"])
+        plain = kinds == {"full_attention"} and not getattr(text, "sliding_window", None)
+        if not plain or getattr(config, "_attn_implementation", None) not in ("sdpa", "eager"):
+            return False
+        lane = [[5, 6, 7], [8, 9, 10, 11]]
+        try:
+            together = self._tried(True, [lane])
+            apart = self._tried(False, [[said] for said in lane])
+        except (RuntimeError, ValueError, TypeError, IndexError):
+            return False
+        finally:
+            self.__dict__.pop("blocks", None)
+        whole = {weight.dtype for weight in self.loaded.model.parameters()} == {torch.float32}
+        return bool(torch.allclose(together, apart, rtol=0, atol=1e-3 if whole else 0.5))
+
+    def _tried(self, blocks: bool, lanes: list[list[list[int]]]) -> torch.Tensor:
+        """What a few tokens score with answers side by side, or each in a row of its own."""
+        self.__dict__["blocks"] = blocks
+        with torch.inference_mode():
+            _, cache, mask = self._prefill([[3, 4, 5, 6, 7, 8]] * len(lanes))
+            return self._continued(lanes, cache, mask)
+
     def _prefill(self, prompts: list[list[int]], more: int = 0) -> Prefilled:
-        """(logits after each prompt, their cache, attention mask); the common start computed once.
+        """(logits after each prompt, their cache, attention mask); what is shared computed once.
 
         `more` tokens will follow every prompt.
         """
-        device, model = self.loaded.device, self.loaded.model
-        shared = common_length(prompts)
-        window = getattr(model.config.get_text_config(), "sliding_window", None)
+        window = getattr(self.loaded.model.config.get_text_config(), "sliding_window", None)
+        shared = Shared.by(prompts)
         if window and max(len(tokens) for tokens in prompts) + more > window:
             # A window is counted in slots, padding included: none may lie between real tokens.
-            shared = 0
-        cache = DynamicCache(config=model.config)
-        mask = torch.ones((len(prompts), shared), dtype=torch.long, device=device)
-        if shared:
-            start = torch.tensor([prompts[0][:shared]], device=device)
-            model(input_ids=start, **cached(model, cache), logits_to_keep=1)
-            cache.batch_repeat_interleave(len(prompts))
-        rest, real = self._left_padded([tokens[shared:] for tokens in prompts])
+            shared = Shared(0, (), 0)
+        cache = DynamicCache(config=self.loaded.model.config)
+        mask = torch.ones((1, 0), dtype=torch.long, device=self.loaded.device)
+        begins = [shared.start] * len(prompts)
+        if shared.start:
+            _, mask = self._extend([prompts[0][: shared.start]], cache, mask)
+        rows = [0] * len(prompts)
+        if shared.groups:
+            numbers = [n for n, (size, _) in enumerate(shared.groups) for _ in range(size)]
+            begins = [shared.groups[n][1] for n in numbers]
+            firsts = [numbers.index(n) for n in range(len(shared.groups))]
+            mask = self._spread(cache, mask, [0] * len(firsts))
+            starts = [prompts[row][shared.start : begins[row]] for row in firsts]
+            _, mask = self._extend(starts, cache, mask)
+            rows = numbers
+        mask = self._spread(cache, mask, rows)
+        rests = [tokens[begin:] for tokens, begin in zip(prompts, begins, strict=True)]
+        logits, mask = self._extend(rests, cache, mask)
+        return logits, cache, mask
+
+    def _spread(self, cache: Any, mask: torch.Tensor, rows: list[int]) -> torch.Tensor:
+        """Let the cache hold these rows of what it held; the mask of the same rows."""
+        chosen = torch.tensor(rows, device=self.loaded.device)
+        if mask.shape[1]:
+            cache.batch_select_indices(chosen)
+        return mask[chosen]
+
+    def _extend(
+        self, rows: list[list[int]], cache: Any, mask: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """(logits after each row, mask) where the rows follow what the cache holds, one for one."""
+        tokens, real = self._left_padded(rows)
+        before = mask.shape[1]
         mask = torch.cat([mask, real], dim=1)
-        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, shared:]
-        logits = model(
-            input_ids=rest,
+        logits = self.loaded.model(
+            input_ids=tokens,
             attention_mask=mask,
-            position_ids=positions,
-            **cached(model, cache),
+            position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0)[:, before:],
+            **cached(self.loaded.model, cache),
             logits_to_keep=1,
         ).logits[:, -1]
-        return logits, cache, mask
+        return logits, mask
 
     def _left_padded(self, rows: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
         width = max(len(tokens) for tokens in rows)
@@ -243,7 +323,8 @@ class LocalEngine:
         for query in queries:
             by_limit[query.target[0]].append(query)
         for asked in by_limit.values():
-            for batch in self._by_length(asked):
+            # A step computes one token a row, and reads every weight: many rows cost little more.
+            for batch in self._by_length(asked, DECODED):
                 yield from self._halving(batch, self._generate_batch)
 
     def _generate_batch(self, batch: list[Query]) -> dict[Query, Value]:
@@ -321,14 +402,19 @@ class LocalEngine:
     def _tokens(self, query: Query) -> list[int]:
         return encode(self.loaded.tokenizer, prompt_text(self.loaded.tokenizer, query.messages))
 
-    def _by_length(self, queries: Iterable[Query]) -> Iterator[list[Query]]:
-        sized = sorted(((len(self._tokens(query)), query) for query in queries), key=lambda s: s[0])
+    def _by_length(self, queries: Iterable[Query], times: int = 1) -> Iterator[list[Query]]:
+        """Batches of like length, `times` as large as others."""
+        sized = sorted(((self._tokens(query), query) for query in queries), key=lambda s: len(s[0]))
         batch: list[Query] = []
-        for length, query in sized:
-            if batch and (len(batch) >= self.prompts or (len(batch) + 1) * length > self.tokens):
+        start, last = 0, list[int]()
+        for tokens, query in sized:
+            start = min(start, common(last, tokens)) if batch else len(tokens) - 1
+            size = start + (len(batch) + 1) * (len(tokens) - start)
+            if batch and (len(batch) >= times * self.prompts or size > times * self.tokens):
                 yield batch
-                batch = []
+                batch, start = [], len(tokens) - 1
             batch.append(query)
+            last = tokens
         if batch:
             yield batch
 
@@ -344,12 +430,31 @@ def spellings(word: str) -> list[str]:
     return sorted(f"{space}{form}" for space in ("", " ") for form in forms)
 
 
-def _computed(prompts: list[list[int]]) -> int:
-    """Tokens computed for a batch of prompts: what they share once, the rest padded to one length."""
-    if not prompts:
-        return 0
-    shared = common_length(prompts)
-    return shared + len(prompts) * (max(map(len, prompts)) - shared)
+def _picked(logits: torch.Tensor, rows: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+    """Log-probs of `tokens` after `rows` of the logits; float64, shape (rows,).
+
+    A few rows at a time: a vocabulary of logits in float32 would not stay in the processor's cache.
+    """
+    found = []
+    for chosen, wanted in zip(rows.split(CHUNK), tokens.split(CHUNK), strict=True):
+        part = logits[chosen].float()
+        found.append(part.gather(1, wanted.unsqueeze(1)).squeeze(1) - part.logsumexp(dim=1))
+    return torch.cat(found).double()
+
+
+def _blocks(mask: torch.Tensor, number: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """What every token may see, as numbers to add to the attention's scores.
+
+    `mask` (rows, cached): real tokens of the cache. `number` (rows, new): which answer a new token
+    belongs to, -1 for padding. Shape (rows, 1, new, cached + new).
+    """
+    width = number.shape[1]
+    own = number.unsqueeze(2) == number.unsqueeze(1)
+    own &= torch.ones((width, width), dtype=torch.bool, device=number.device).tril()
+    before = mask.bool().unsqueeze(1).expand(-1, width, -1)
+    seen = torch.cat([before, own], dim=2).unsqueeze(1)
+    hidden = torch.zeros(seen.shape, dtype=dtype, device=number.device)
+    return hidden.masked_fill(~seen, torch.finfo(dtype).min)
 
 
 def _out_of_memory(error: BaseException) -> bool:
