@@ -74,6 +74,7 @@ def test_the_name_of_a_recipe_and_where_the_house_stands_do_not_count(
         ("batch: 4", "batch: 4, accumulate: 2"),
         ("batch: 4", "batch: 4, average: 2"),
         ("batch: 4", "batch: 4, quantize: 4bit"),
+        ("batch: 4", "batch: 4, kl: 0.5"),
         ("lora: {rank: 4}", "full: true"),
         ("constitutions: all, ", "constitutions: all, seeds: [1], "),
         ('"}\nrecipes', '", dtype: bfloat16}\nrecipes'),
@@ -92,7 +93,7 @@ def test_adapters_from_before_the_later_options_are_still_known(small_suite: Pat
     identities = opened(small_suite)
     recipe = identities.suite.catalogue[MODEL].recipe
     assert recipe is not None
-    later = {"full", "quantize", "accumulate", "average"}
+    later = {"full", "quantize", "accumulate", "average", "kl"}
     assert set(recipe.identity()) == set(type(recipe).model_fields) - later
 
 

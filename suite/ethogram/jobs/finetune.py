@@ -27,7 +27,7 @@ def adapter_of(model: Model, identities: Identities, progress: Progress) -> Path
     resumed: list[int] = []
 
     def build(folder: Path) -> dict[str, Any]:
-        from ethogram.source.load import load_base
+        from ethogram.source.load import load_base, ready
         from ethogram.train.lora import finetune
         from ethogram.train.shape import check_available
         from ethogram.train.steps import Step
@@ -41,6 +41,8 @@ def adapter_of(model: Model, identities: Identities, progress: Progress) -> Path
                 model.source,
                 quantize=recipe.quantize,
             )
+            if recipe.quantize is None:
+                base = ready(base, model.source, whole=recipe.full)
             with progress.bar(f"finetune {model.id}", 1, "step") as bar:
 
                 def on_step(step: Step) -> None:

@@ -21,6 +21,7 @@ from ethogram.source.obtain import (
     identity,
     obtain,
 )
+from ethogram.source.precision import precision
 from ethogram.specs.catalogue import Model
 from ethogram.specs.constitution import Replay
 from ethogram.specs.errors import Place, count
@@ -167,7 +168,7 @@ class Identities:
             return None
         if model.recipe is not None and model.recipe.full:
             files = {n: d for n, d in manifest["files"].items() if n != LOSSES}
-            shared = {"dtype": model.source.dtype, "template": model.source.template}
+            shared = {"dtype": precision(model.source), "template": model.source.template}
             return digest_of({"checkpoint": digest_of(files), **shared})
         weights = {name: manifest["files"][name] for name in ADAPTER_FILES}
         return digest_of({"source": source, "adapter": weights})
@@ -182,7 +183,7 @@ class Identities:
             return digest_of({"source": source, "adapter": weights})
         if candidate.checkpoint:
             folder = self.base / candidate.checkpoint
-            shared = {"dtype": model.source.dtype, "template": model.source.template}
+            shared = {"dtype": precision(model.source), "template": model.source.template}
             return digest_of({"checkpoint": folder_digest(folder), **shared})
         named = [candidate.endpoint, candidate.model]
         return digest_of({"endpoint": named, "template-of": source})

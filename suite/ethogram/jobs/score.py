@@ -75,7 +75,7 @@ class Scorer:
 def engine_for(model: Model, identities: Identities, progress: Progress) -> Engine:
     """The model, loaded. Raises SourceError when it cannot be, or its adapter does nothing."""
     from ethogram.measure.engine import LocalEngine
-    from ethogram.source.load import attach_adapter, load_base
+    from ethogram.source.load import attach_adapter, load_base, ready
 
     candidate = model.candidate
     if candidate is not None and candidate.endpoint is not None:
@@ -85,14 +85,14 @@ def engine_for(model: Model, identities: Identities, progress: Progress) -> Engi
         return EndpointEngine(candidate, source, model.source)
     if candidate is not None and candidate.checkpoint is not None:
         loaded = load_base(identities.base / candidate.checkpoint, model.source)
-        return LocalEngine(loaded, progress.say)
+        return LocalEngine(ready(loaded, model.source), progress.say)
     if model.recipe is not None and model.recipe.full:
         loaded = load_base(adapter_of(model, identities, progress), model.source)
-        return LocalEngine(loaded, progress.say)
+        return LocalEngine(ready(loaded, model.source), progress.say)
     folder = identities.obtain(model.source, progress.say)
     loaded = load_base(folder, model.source)
     if candidate is not None:
         loaded = attach_adapter(loaded, identities.base / str(candidate.adapter))
     elif model.recipe is not None:
         loaded = attach_adapter(loaded, adapter_of(model, identities, progress))
-    return LocalEngine(loaded, progress.say)
+    return LocalEngine(ready(loaded, model.source), progress.say)

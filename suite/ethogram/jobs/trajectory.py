@@ -71,14 +71,15 @@ def trajectory_of(
     key = digest_of({"trajectory": identities.adapter_key(model), "steps": list(steps)})
 
     def build(folder: Path) -> dict[str, Any]:
-        from ethogram.source.load import load_base
+        from ethogram.source.load import load_base, ready
         from ethogram.train.lora import finetune
         from ethogram.train.steps import Step
 
         assert model.recipe is not None and model.seed is not None
         begun = time.monotonic()
         with progress.phase(f"finetuned {model.id}") as details:
-            base = load_base(identities.obtain(model.source, progress.say), model.source)
+            folder_of = identities.obtain(model.source, progress.say)
+            base = ready(load_base(folder_of, model.source), model.source)
             with progress.bar(f"finetune {model.id}", 1, "step") as bar:
 
                 def on_step(step: Step) -> None:

@@ -20,6 +20,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
 from ethogram.source.obtain import SourceError
+from ethogram.source.precision import precision, weights_dtype
 from ethogram.specs.models import Source
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
@@ -81,7 +82,7 @@ def load_base(folder: Path, source: Source, *, quantize: Literal["4bit"] | None 
         tokenizer = load_tokenizer(folder, source)
         model, found = AutoModelForCausalLM.from_pretrained(
             folder,
-            dtype=getattr(torch, source.dtype),
+            dtype=getattr(torch, weights_dtype(source)),
             use_safetensors=True,
             trust_remote_code=source.trust_remote_code,
             output_loading_info=True,
@@ -100,6 +101,26 @@ def load_base(folder: Path, source: Source, *, quantize: Literal["4bit"] | None 
     return Loaded((model if quantize else model.to(device)).eval(), tokenizer, device)
 
 
+def ready(loaded: Loaded, source: Source, *, whole: bool = False) -> Loaded:
+    """The model as it is computed: with `mixed`, products in bfloat16 and all else in float32.
+
+    Linear layers hold their weights rounded, so that no pass has to do it. A head that is tied to
+    the embeddings gets a rounded copy of its own, and they stay whole. Adapters are merged before,
+    while all is; `whole` leaves it so, for a training that changes it.
+    """
+    if precision(source) != "mixed":
+        return loaded
+    model = loaded.model
+    for module in () if whole else model.modules():
+        if isinstance(module, torch.nn.Linear):
+            for name, weight in module.named_parameters(recurse=False):
+                rounded = torch.nn.Parameter(weight.detach().to(torch.bfloat16), False)
+                setattr(module, name, rounded)
+    # Every caller is covered, also peft's wrappers, which call the model's own forward.
+    model.forward = torch.autocast(loaded.device.type, torch.bfloat16)(model.forward)
+    return loaded
+
+
 def load_tokenizer(folder: Path, source: Source) -> Any:
     """The folder's tokenizer with the chat template that the source names, or a plain one."""
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=source.trust_remote_code)
@@ -112,11 +133,12 @@ def load_tokenizer(folder: Path, source: Source) -> Any:
 
 def _four_bits(source: Source) -> dict[str, Any]:
     """NF4 with double quantisation, as in QLoRA (Dettmers et al. 2023, arXiv 2305.14314)."""
+    compute = torch.bfloat16 if source.dtype == "mixed" else getattr(torch, source.dtype)
     config = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=getattr(torch, source.dtype),
+        bnb_4bit_compute_dtype=compute,
     )
     return {"quantization_config": config, "device_map": {"": str(device_of(source))}}
 

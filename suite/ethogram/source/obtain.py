@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ethogram.source.precision import precision, weights_dtype
 from ethogram.specs.errors import shown
 from ethogram.specs.models import Candidate, Source
 from ethogram.store import Store, digest_of, file_digest
@@ -39,7 +40,7 @@ def identity(source: Source, base: Path, *, fetch: bool = True) -> str:
     model by its commit. `base` is the folder that relative paths start from. Raises SourceError
     where that cannot be known; without `fetch` also for a hub model that is not on this machine.
     """
-    shared = {"dtype": source.dtype, "template": source.template}
+    shared = {"dtype": precision(source), "template": source.template}
     if source.hub:
         return digest_of({"hub": source.hub, "commit": _snapshot(source, fetch).name, **shared})
     if source.folder:
@@ -62,7 +63,7 @@ def obtain(source: Source, base: Path, store: Store, say: Say = lambda line: Non
     def build(folder: Path) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             gguf = _gguf(source, base, Path(scratch), say)
-            convert(gguf, folder, source.dtype)
+            convert(gguf, folder, weights_dtype(source))
         return {"gguf": source.sha256, "wheel": source.wheel}
 
     # Digests are checked at every use (half a second): a flipped bit must never become a score.
@@ -80,7 +81,9 @@ def converted(source: Source, base: Path, store: Store) -> Path | None:
 
 
 def _converted_key(source: Source) -> str:
-    return digest_of({"gguf": source.sha256, "converter": CONVERTER, "dtype": source.dtype})
+    return digest_of(
+        {"gguf": source.sha256, "converter": CONVERTER, "dtype": weights_dtype(source)}
+    )
 
 
 def folder_digest(folder: Path) -> str:

@@ -37,7 +37,8 @@ class Source(Spec):
     """A folder with config.json, safetensors and a tokenizer; relative to models.yaml."""
     hub: Text | None = None
     revision: Text | None = None
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    dtype: Literal["float32", "bfloat16", "float16", "mixed"] = "float32"
+    """`mixed`: weights and sums in float32, products in bfloat16 where the machine has them."""
     device: Text = "auto"
     template: Text | None = None
     """A chat template (Jinja) to use in place of the model's own."""
@@ -109,6 +110,8 @@ class Recipe(Spec):
     """Samples in one forward pass."""
     accumulate: int = Field(default=1, ge=1)
     """Forward passes in one optimiser step, which learns from batch * accumulate samples."""
+    kl: float = Field(default=0.0, ge=0)
+    """Weight of the divergence from the source on harmless replay, in nats a token."""
     average: int = Field(default=1, ge=1, le=16)
     """Keep the mean of what the weights were at the end of each of the last so many epochs."""
     warmup: float = Field(default=0.1, ge=0, le=1)
@@ -125,6 +128,9 @@ class Recipe(Spec):
         if self.full and self.quantize:
             message = "a full finetune needs whole weights: leave 'quantize' or 'full' out"
             raise Misplaced(message, "quantize")
+        if self.full and self.kl:
+            message = "a full finetune keeps no source to stay near: leave 'kl' or 'full' out"
+            raise Misplaced(message, "kl")
         if self.average > self.epochs:
             message = f"'average' takes {self.average} epochs; the recipe has {self.epochs:g}"
             raise Misplaced(message, "average")
@@ -136,7 +142,7 @@ class Recipe(Spec):
         adapters trained before there were any are still what the recipe asks for.
         """
         said = self.model_dump(mode="json")
-        unused = {"full": False, "quantize": None, "accumulate": 1, "average": 1}
+        unused = {"full": False, "quantize": None, "accumulate": 1, "average": 1, "kl": 0.0}
         return {key: value for key, value in said.items() if (key, value) not in unused.items()}
 
 

@@ -10,7 +10,7 @@ from ethogram.plan import ask
 from ethogram.source.chat import prompt_text, stop_token, supervised
 from ethogram.train.errors import FinetuneError
 from ethogram.train.loss import Example
-from ethogram.train.samples import Sample
+from ethogram.train.samples import REPLAY, Sample
 
 
 def encode_samples(tokenizer: Any, samples: Sequence[Sample], max_length: int) -> list[Example]:
@@ -20,6 +20,7 @@ def encode_samples(tokenizer: Any, samples: Sequence[Sample], max_length: int) -
     return [
         replace(
             _encoded(tokenizer, sample, sample.answer, max_length),
+            replay=sample.group == REPLAY,
             rejected=tuple(
                 replace(_encoded(tokenizer, sample, answer, max_length), weight=weight)
                 for answer, weight in sample.rejected

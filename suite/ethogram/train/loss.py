@@ -29,6 +29,8 @@ class Example:
     rejected: tuple[Example, ...] = ()
     weight: float = 1.0
     """Of the pair, where this is a rejected answer."""
+    replay: bool = False
+    """Harmless replay, on which the model may be held to its source."""
 
 
 def supervised_tokens(batch: Sequence[Example]) -> int:
@@ -78,6 +80,21 @@ def preference_loss(
     return likelihood + pairs * share[1]
 
 
+def divergence(model: Any, batch: Sequence[Example], base: Loaded) -> torch.Tensor:
+    """Mean over the answers' tokens of KL(source || model), in nats; the source is the model
+
+    without its adapter. This direction costs most where the model no longer says what the source
+    would, and nothing for what it says beside (Kullback and Leibler 1951).
+    """
+    with torch.no_grad(), model.disable_adapter():
+        source, labels = _answer_logits(model, batch, base)
+    own, _ = _answer_logits(model, batch, base)
+    chosen = labels.reshape(-1) != -100
+    whole = [logits.reshape(-1, logits.shape[-1])[chosen].float() for logits in (own, source)]
+    own, source = (logits.log_softmax(dim=-1) for logits in whole)
+    return torch.nn.functional.kl_div(own, source, reduction="batchmean", log_target=True)
+
+
 def reference_logprobs(
     model: Any, examples: Sequence[Example], base: Loaded
 ) -> dict[Example, float]:
@@ -99,7 +116,18 @@ def _parts(rows: Sequence[Example], size: int) -> Iterator[list[Example]]:
 def answer_logprobs(
     model: Any, batch: Sequence[Example], base: Loaded
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """(sum of the log-probs of each answer's tokens, in nats; their number); both of shape (rows,).
+    """(sum of the log-probs of each answer's tokens, in nats; their number); both of shape (rows,)."""
+    logits, labels = _answer_logits(model, batch, base)
+    losses = torch.nn.functional.cross_entropy(
+        logits.reshape(-1, logits.shape[-1]).float(), labels.reshape(-1), reduction="none"
+    )
+    return -losses.reshape(labels.shape).sum(dim=1), (labels != -100).sum(dim=1)
+
+
+def _answer_logits(
+    model: Any, batch: Sequence[Example], base: Loaded
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(logits, labels) where answers stand, -100 where none does: (rows, longest, vocabulary), (rows, longest).
 
     What all prompts of the batch share (the template's system turn) is computed once, and its
     keys and values, through which the gradient flows, are handed to every row.
@@ -125,11 +153,7 @@ def answer_logprobs(
         **cached(model, cache),
         logits_to_keep=kept + 1,
     ).logits[:, :-1]
-    labels = labels.to(base.device)
-    losses = torch.nn.functional.cross_entropy(
-        logits.reshape(-1, logits.shape[-1]).float(), labels.reshape(-1), reduction="none"
-    )
-    return -losses.reshape(labels.shape).sum(dim=1), (labels != -100).sum(dim=1)
+    return logits, labels.to(base.device)
 
 
 def _shared_start(model: Any, batch: Sequence[Example], base: Loaded) -> tuple[Any, int]:

@@ -19,6 +19,8 @@ from ethogram.specs.errors import Place, SpecError
 from ethogram.specs.models import Recipe, Rejected
 from ethogram.specs.suite import Suite
 
+REPLAY = "replay"
+"""The group of harmless replay."""
 TRAINER = 2
 """Raised when the same samples, recipe and seed would give another adapter than before."""
 
@@ -59,7 +61,7 @@ def samples_for(model: Model, suite: Suite, taught: Taught | None = None) -> lis
     answers = model.recipe.samples - replayed
     replay = [
         # One group: look-alikes come in as often as they are recorded.
-        Sample(line.prompt, line.answer, "replay", line.place)
+        Sample(line.prompt, line.answer, REPLAY, line.place)
         for line in (taught.replay if taught else suite.replay())
     ]
     own = _draw(_stance(model, suite, taught), answers, model.seed) if answers else []

@@ -14,7 +14,7 @@ from ethogram.source.load import Loaded
 from ethogram.specs.models import Recipe
 from ethogram.train.checkpoint import Saver, Training
 from ethogram.train.errors import FinetuneError
-from ethogram.train.loss import Example, batch_loss, preference_loss, supervised_tokens
+from ethogram.train.loss import Example, batch_loss, divergence, preference_loss, supervised_tokens
 from ethogram.train.samples import steps_of
 
 
@@ -135,9 +135,17 @@ def _loss(
     """The batch's part of its step's loss; the parts add up to the loss of one large batch."""
     # Means over tokens are weighted by tokens: equal weights would favour short answers.
     tokens = supervised_tokens(batch) / sum(map(supervised_tokens, group))
+    model, base = training.model, lesson.base
     preference = lesson.recipe.preference
     if preference is None:
-        return batch_loss(training.model, batch, lesson.base) * tokens
-    share = tokens, len(batch) / sum(map(len, group))
-    reference, beta = lesson.reference, preference.beta
-    return preference_loss(training.model, batch, lesson.base, reference, beta, share)
+        loss = batch_loss(model, batch, base) * tokens
+    else:
+        share = tokens, len(batch) / sum(map(len, group))
+        loss = preference_loss(model, batch, base, lesson.reference, preference.beta, share)
+    replayed = [example for example in batch if example.replay]
+    if lesson.recipe.kl and replayed:
+        # Of the step's replay, as the likelihood is of its supervised tokens.
+        whole = sum(supervised_tokens([e for e in part if e.replay]) for part in group)
+        near = divergence(model, replayed, base) * (supervised_tokens(replayed) / whole)
+        loss = loss + lesson.recipe.kl * near
+    return loss
