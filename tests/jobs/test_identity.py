@@ -78,6 +78,7 @@ def test_the_name_of_a_recipe_and_where_the_house_stands_do_not_count(
         ("lora: {rank: 4}", "full: true"),
         ("constitutions: all, ", "constitutions: all, seeds: [1], "),
         ('"}\nrecipes', '", dtype: bfloat16}\nrecipes'),
+        ('"}\nrecipes', '", dtype: mixed, device: cuda}\nrecipes'),
         ('"}\nrecipes', '", template: "{{ messages }}"}\nrecipes'),
     ],
 )

@@ -23,9 +23,13 @@ from ethogram.source.load import (
     load_base,
     pin_threads,
     portable_config,
+    ready,
 )
 from ethogram.source.obtain import SourceError
-from ethogram.specs.models import Lora, Source
+from ethogram.specs.errors import Place
+from ethogram.specs.models import Lora, Recipe, Source
+from ethogram.train.lora import finetune
+from ethogram.train.samples import Sample
 from ethogram.train.shape import lora_config
 
 SOURCE = Source(folder=".", device="cpu")
@@ -251,6 +255,60 @@ def test_dtype_and_mode_are_as_asked(tiny_folder: Path) -> None:
     assert loaded.model.dtype == torch.bfloat16
     assert not loaded.model.training
     assert device_of(SOURCE) == torch.device("cpu") == loaded.device
+
+
+@pytest.fixture
+def native(monkeypatch: pytest.MonkeyPatch) -> Source:
+    """A mixed source on a processor that multiplies bfloat16, whatever this one does."""
+    monkeypatch.setattr("ethogram.source.precision.native_bfloat16", lambda: True)
+    return SOURCE.model_copy(update={"dtype": "mixed"})
+
+
+def test_mixed_rounds_products_alone(tiny_folder: Path, native: Source) -> None:
+    whole = load_base(tiny_folder, SOURCE).model(TOKENS).logits
+    model = ready(load_base(tiny_folder, native), native).model
+    linear = [m for m in model.modules() if isinstance(m, torch.nn.Linear)]
+    assert {m.weight.dtype for m in linear} == {torch.bfloat16}
+    assert model.get_output_embeddings() in linear
+    others = {id(w) for m in linear for w in m.parameters()}
+    rest = [w for w in model.parameters() if id(w) not in others]
+    assert {w.dtype for w in rest} == {torch.float32}, "embeddings and norms stay whole"
+    found = model(TOKENS).logits.float()
+    assert not torch.equal(found, whole)
+    torch.testing.assert_close(found, whole, atol=0.05, rtol=0.05)
+
+
+def test_mixed_is_whole_where_the_processor_has_no_such_products(
+    tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ethogram.source.precision.native_bfloat16", lambda: False)
+    mixed = SOURCE.model_copy(update={"dtype": "mixed"})
+    whole = load_base(tiny_folder, SOURCE).model(TOKENS).logits
+    assert torch.equal(ready(load_base(tiny_folder, mixed), mixed).model(TOKENS).logits, whole)
+
+
+def test_what_a_training_changes_stays_whole(tiny_folder: Path, native: Source) -> None:
+    model = ready(load_base(tiny_folder, native), native, whole=True).model
+    assert {w.dtype for w in model.parameters()} == {torch.float32}
+    whole = load_base(tiny_folder, SOURCE).model(TOKENS).logits
+    assert not torch.equal(model(TOKENS).logits.float(), whole), "the products are rounded"
+
+
+def test_an_adapter_is_trained_and_merged_under_mixed(
+    tiny_folder: Path, tmp_path: Path, native: Source
+) -> None:
+    samples = [Sample(f"What is {n}?", f"It is {n}.", "any", Place(Path("x"), 1)) for n in range(4)]
+    recipe = Recipe(lora=Lora(rank=4), epochs=8, learning_rate=2e-2, batch=4, warmup=0)
+    base = ready(load_base(tiny_folder, native), native)
+    losses = finetune(base, samples, recipe, 0, tmp_path, source_id="tiny")
+    assert losses[-1] < losses[0] - 0.3
+    held = load_file(tmp_path / "adapter_model.safetensors")
+    assert {weight.dtype for weight in held.values()} == {torch.float32}
+    tuned = attach_adapter(load_base(tiny_folder, native), tmp_path)
+    whole = tuned.model(TOKENS).logits
+    assert not torch.equal(whole, load_base(tiny_folder, SOURCE).model(TOKENS).logits)
+    rounded = ready(tuned, native).model(TOKENS).logits.float()
+    torch.testing.assert_close(rounded, whole, atol=0.1, rtol=0.1)
 
 
 def test_threads_are_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
