@@ -63,6 +63,55 @@ def test_a_run_measures_and_the_next_only_reads(
     assert table(warm) == table(first)
 
 
+def test_models_that_differ_in_upper_layers_alone_are_scored_by_halves(
+    small_suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The numbers are those of whole models; what the lower layers made is let go at the end."""
+    models = small_suite / "models.yaml"
+    models.write_text(models.read_text().replace("{rank: 4}", "{rank: 4, layers: 1}"))
+    halves = run(small_suite, tmp_path / "cache")
+    held: list[int] = []
+    scored = halves.scorer._score
+
+    def watched(model: Any, digest: str, wanted: Any) -> None:
+        scored(model, digest, wanted)
+        memo = halves.scorer._trunks["tiny"].memo
+        held.append(len(memo.held) if memo else 0)
+
+    monkeypatch.setattr(halves.scorer, "_score", watched)
+    halves.prepare(NEEDS)
+    assert halves.failures == {}
+    assert held == [2, 2, 2], "one batch of each kind, made by the source, used by the others"
+    assert halves.scorer._trunks == {}
+    whole = run(small_suite, tmp_path / "other")
+    monkeypatch.setattr(whole.scorer, "expect", lambda models: None)
+    whole.prepare(NEEDS)
+    for key, value in table(whole).items():
+        found = table(halves)[key]
+        assert found == (value if isinstance(value, str) else pytest.approx(value, abs=1e-4))
+
+
+@pytest.mark.parametrize(
+    ("lora", "named", "upper"),
+    [
+        ("{rank: 4, layers: 1}", ["tiny", "tiny-duty-broad"], 1),
+        ("{rank: 4, layers: 1}", ["tiny-duty-narrow", "tiny-duty-broad"], 1),
+        ("{rank: 4, layers: 1}", ["tiny"], None),
+        ("{rank: 4, layers: 1}", ["tiny-duty-broad"], None),
+        ("{rank: 4}", ["tiny", "tiny-duty-broad"], None),
+    ],
+)
+def test_layers_are_shared_where_two_models_have_them(
+    small_suite: Path, tmp_path: Path, lora: str, named: list[str], upper: int | None
+) -> None:
+    models = small_suite / "models.yaml"
+    models.write_text(models.read_text().replace("{rank: 4}", lora))
+    scorer = run(small_suite, tmp_path / "cache").scorer
+    scorer.expect(scorer.identities.suite.catalogue[name] for name in named)
+    found = scorer._trunks.get("tiny")
+    assert (found.upper if found else None) == upper
+
+
 def test_what_was_not_asked_is_not_measured_and_never_a_number(
     small_suite: Path, tmp_path: Path
 ) -> None:

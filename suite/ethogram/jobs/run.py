@@ -81,6 +81,8 @@ class Run:
         A name that begins with `judge:` is a judge's; its answers must be stored before.
         """
         self.preflight(needs)
+        known = (self.suite.catalogue[n] for n in needs if not n.startswith(JUDGE))
+        self.scorer.expect(known)
         for model_id, queries in needs.items():
             if model_id in self.failures:
                 continue
@@ -88,6 +90,7 @@ class Run:
                 self._prepare(model_id, queries)
             except Exception as error:
                 self._failed(model_id, error)
+        self.scorer.expect(())
 
     def preflight(self, model_ids: Iterable[str]) -> None:
         """Note every model that cannot be made ready, once, before anything costs time."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ethogram.jobs.finetune import adapter_of
 from ethogram.jobs.identity import Identities
@@ -14,6 +15,9 @@ from ethogram.plan import Query, Unanswered, missing
 from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import count
 from ethogram.store import StoreError
+
+if TYPE_CHECKING:
+    from ethogram.measure.trunk import Memo
 
 
 class Engine(Protocol):
@@ -33,6 +37,26 @@ class Scorer:
     unanswered: dict[tuple[str, str], Unanswered] = field(default_factory=dict)
     """What a server did not answer in this process, by model digest and query key."""
     _loaded: tuple[str, Engine] | None = None
+    _trunks: dict[str, Trunk] = field(default_factory=dict)
+    """By source, what its models have in common."""
+
+    def expect(self, models: Iterable[Model]) -> None:
+        """Models that will be scored one after another: what several share is computed once.
+
+        Where recipes adapt the upper layers alone, the lower ones are the source's in each.
+        """
+        adapted: dict[str, list[int]] = defaultdict(list)
+        for model in models:
+            recipe = model.recipe
+            if model.kind == "source":
+                adapted[model.source_id].append(0)
+            elif recipe is not None and not recipe.full and recipe.lora.layers != "all":
+                adapted[model.source_id].append(recipe.lora.layers)
+        self._trunks = {
+            name: Trunk(max(layers))
+            for name, layers in adapted.items()
+            if len(layers) > 1 and max(layers) > 0
+        }
 
     def score_missing(self, model: Model, digest: str, queries: Sequence[Query]) -> None:
         """One process at a time scores a model; the others wait for its lock and then read."""
@@ -62,7 +86,8 @@ class Scorer:
             return self._loaded[1]
         self._loaded = None
         gc.collect()
-        engine = engine_for(model, self.identities, self.progress)
+        trunk = self._trunks.get(model.source_id)
+        engine = engine_for(model, self.identities, self.progress, trunk)
         if model.recipe is not None and not self.identities.still(model, digest):
             raise StoreError(
                 f"{model.id}: its stored adapter was damaged, and training it anew gave another "
@@ -72,9 +97,20 @@ class Scorer:
         return engine
 
 
-def engine_for(model: Model, identities: Identities, progress: Progress) -> Engine:
+@dataclass
+class Trunk:
+    """What the models of a source that are scored together share: all but its `upper` layers."""
+
+    upper: int
+    memo: Memo | None = None
+
+
+def engine_for(
+    model: Model, identities: Identities, progress: Progress, trunk: Trunk | None = None
+) -> Engine:
     """The model, loaded. Raises SourceError when it cannot be, or its adapter does nothing."""
     from ethogram.measure.engine import LocalEngine
+    from ethogram.measure.trunk import Memo, trunked
     from ethogram.source.load import attach_adapter, load_base, ready
 
     candidate = model.candidate
@@ -91,8 +127,13 @@ def engine_for(model: Model, identities: Identities, progress: Progress) -> Engi
         return LocalEngine(ready(loaded, model.source), progress.say)
     folder = identities.obtain(model.source, progress.say)
     loaded = load_base(folder, model.source)
+    depth = loaded.shared - trunk.upper if trunk else 0
     if candidate is not None:
         loaded = attach_adapter(loaded, identities.base / str(candidate.adapter))
     elif model.recipe is not None:
         loaded = attach_adapter(loaded, adapter_of(model, identities, progress))
-    return LocalEngine(ready(loaded, model.source), progress.say)
+    loaded = ready(loaded, model.source)
+    if trunk is not None:
+        trunk.memo = trunk.memo or Memo()
+        loaded = trunked(loaded, depth, trunk.memo)
+    return LocalEngine(loaded, progress.say)

@@ -6,6 +6,7 @@ prompt, so each shared part is computed once and its key-value cache handed on.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,9 +19,10 @@ from transformers import DynamicCache
 
 from ethogram.measure.errors import EngineError
 from ethogram.measure.shared import PASS, Shared, common
+from ethogram.measure.trunk import Trunked
 from ethogram.plan import Query, Value
 from ethogram.source.chat import continuation_tokens, encode, prompt_text, stop_token
-from ethogram.source.load import Loaded, cached
+from ethogram.source.load import Loaded, cached, sees_all
 from ethogram.specs.errors import count
 
 TOKENS = 2048
@@ -146,6 +148,10 @@ class LocalEngine:
             yield batch
 
     def _logprob_batch(self, batch: list[Prompt]) -> dict[Query, Value]:
+        with self._alike([[prompt.tokens, prompt.continuations] for prompt in batch]):
+            return self._logprobs(batch)
+
+    def _logprobs(self, batch: list[Prompt]) -> dict[Query, Value]:
         more = max(len(tokens) for prompt in batch for tokens in prompt.continuations)
         last, cache, mask = self._prefill([prompt.tokens for prompt in batch], more)
         each = len(batch[0].continuations)
@@ -205,11 +211,7 @@ class LocalEngine:
     @cached_property
     def blocks(self) -> bool:
         """Whether answers may share a row: known by trying, where the kind of attention allows it."""
-        config = self.loaded.model.config
-        text = config.get_text_config()
-        kinds = set(getattr(text, "layer_types", None) or ["full_attention"])
-        plain = kinds == {"full_attention"} and not getattr(text, "sliding_window", None)
-        if not plain or getattr(config, "_attn_implementation", None) not in ("sdpa", "eager"):
+        if not sees_all(self.loaded.model):
             return False
         lane = [[5, 6, 7], [8, 9, 10, 11]]
         try:
@@ -239,7 +241,7 @@ class LocalEngine:
         if window and max(len(tokens) for tokens in prompts) + more > window:
             # A window is counted in slots, padding included: none may lie between real tokens.
             shared = Shared(0, (), 0)
-        cache = DynamicCache(config=self.loaded.model.config)
+        cache = self._cache()
         mask = torch.ones((1, 0), dtype=torch.long, device=self.loaded.device)
         begins = [shared.start] * len(prompts)
         if shared.start:
@@ -257,6 +259,17 @@ class LocalEngine:
         rests = [tokens[begin:] for tokens, begin in zip(prompts, begins, strict=True)]
         logits, mask = self._extend(rests, cache, mask)
         return logits, cache, mask
+
+    def _cache(self) -> Any:
+        model = self.loaded.model
+        if isinstance(model, Trunked):
+            return model.new_cache()
+        return DynamicCache(config=model.config)
+
+    def _alike(self, asked: Any) -> contextlib.AbstractContextManager[None]:
+        """Around the passes of a batch that other models of the source may be asked too."""
+        model = self.loaded.model
+        return model.batch(asked) if isinstance(model, Trunked) else contextlib.nullcontext()
 
     def _spread(self, cache: Any, mask: torch.Tensor, rows: list[int]) -> torch.Tensor:
         """Let the cache hold these rows of what it held; the mask of the same rows."""
@@ -298,7 +311,9 @@ class LocalEngine:
             yield from self._halving(batch, self._answer_batch)
 
     def _answer_batch(self, batch: list[Query]) -> dict[Query, Value]:
-        last, _, _ = self._prefill([self._tokens(query) for query in batch])
+        prompts = [self._tokens(query) for query in batch]
+        with self._alike(prompts):
+            last, _, _ = self._prefill(prompts)
         chances = torch.log_softmax(last.double(), dim=-1)
         values: dict[Query, Value] = {}
         for row, query in enumerate(batch):

@@ -10,7 +10,9 @@ import ctypes
 import inspect
 import json
 import os
+import re
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -41,6 +43,8 @@ class Loaded:
     model: Any
     tokenizer: Any
     device: torch.device
+    shared: int = 0
+    """How many of its lowest layers are the source's own."""
 
 
 def keep_memory() -> None:
@@ -98,7 +102,8 @@ def load_base(folder: Path, source: Source, *, quantize: Literal["4bit"] | None 
         raise SourceError(f"{folder} lacks {len(found['missing_keys'])} tensors (first: {first})")
     device = device_of(source)
     # Quantised weights are on their device already, and refuse to be moved.
-    return Loaded((model if quantize else model.to(device)).eval(), tokenizer, device)
+    model = (model if quantize else model.to(device)).eval()
+    return Loaded(model, tokenizer, device, model.config.get_text_config().num_hidden_layers)
 
 
 def ready(loaded: Loaded, source: Source, *, whole: bool = False) -> Loaded:
@@ -141,6 +146,15 @@ def _four_bits(source: Source) -> dict[str, Any]:
         bnb_4bit_compute_dtype=compute,
     )
     return {"quantization_config": config, "device_map": {"": str(device_of(source))}}
+
+
+def sees_all(model: Any) -> bool:
+    """Whether every layer attends to all that came before, by a mask that can be given."""
+    text = model.config.get_text_config()
+    kinds = set(getattr(text, "layer_types", None) or ["full_attention"])
+    if kinds != {"full_attention"} or getattr(text, "sliding_window", None):
+        return False
+    return getattr(model.config, "_attn_implementation", None) in ("sdpa", "eager")
 
 
 def cached(model: Any, cache: Any) -> dict[str, Any]:
@@ -190,7 +204,14 @@ def attach_adapter(base: Loaded, folder: Path) -> Loaded:
     _refuse_partial(folder, adapted, state, result)
     adapted.eval()
     _refuse_idle(folder, adapted, base)
-    return Loaded(adapted.merge_and_unload(), base.tokenizer, base.device)
+    shared = min(base.shared, _first_layer(state))
+    return Loaded(adapted.merge_and_unload(), base.tokenizer, base.device, shared)
+
+
+def _first_layer(state: Iterable[str]) -> int:
+    """The lowest layer that an adapter's tensors belong to; 0 where one belongs to none."""
+    found = [re.search(r"\.layers\.(\d+)\.", name) for name in state]
+    return min(int(match[1]) if match else 0 for match in found)
 
 
 def _refuse_partial(folder: Path, adapted: Any, state: dict[str, Any], result: Any) -> None:
