@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ethogram.measure.engine import EngineError, LocalEngine
+from ethogram.measure.passes import Passes
 from ethogram.measure.probes import choice
 from ethogram.measure.shared import Shared
 from ethogram.plan import Messages, Query, Value, ask
@@ -274,7 +275,7 @@ def test_scenarios_in_one_batch_are_computed_once_each(
 @pytest.mark.parametrize("blocks", [True, False])
 def test_answers_side_by_side_are_scored_as_if_each_were_alone(tiny: Loaded, blocks: bool) -> None:
     engine = LocalEngine(tiny)
-    engine.__dict__["blocks"] = blocks
+    engine.passes.__dict__["blocks"] = blocks
     queries = [*logprobs(), *orders(STORY, OPTIONS)]
     found = {query: value for batch in engine.score(queries) for query, value in batch.items()}
     for query, value in found.items():
@@ -284,20 +285,20 @@ def test_answers_side_by_side_are_scored_as_if_each_were_alone(tiny: Loaded, blo
 def test_answers_share_a_row_only_where_the_model_keeps_them_apart(
     tiny: Loaded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert LocalEngine(tiny).blocks
+    assert Passes(tiny).blocks
     with monkeypatch.context() as patch:
         patch.setattr(tiny.model.config, "_attn_implementation", "flash_attention_2")
-        assert not LocalEngine(tiny).blocks
+        assert not Passes(tiny).blocks
     with monkeypatch.context() as patch:
         patch.setattr(tiny.model.config, "sliding_window", 4, raising=False)
-        assert not LocalEngine(tiny).blocks
+        assert not Passes(tiny).blocks
 
     def open_to_all(mask: torch.Tensor, number: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         lanes, new = number.shape
         return torch.zeros((lanes, 1, new, mask.shape[1] + new), dtype=dtype)
 
-    monkeypatch.setattr("ethogram.measure.engine._blocks", open_to_all)
-    assert not LocalEngine(tiny).blocks, "an answer saw the other one"
+    monkeypatch.setattr("ethogram.measure.passes._blocks", open_to_all)
+    assert not Passes(tiny).blocks, "an answer saw the other one"
     check(tiny, logprobs())
 
 

@@ -124,7 +124,7 @@ def test_a_batch_that_failed_is_not_kept(
     memo = Memo()
     loaded = trunked(load_base(tiny_folder, SOURCE), 1, memo)
     monkeypatch.setattr(
-        "ethogram.measure.engine._picked", lambda *_: (_ for _ in ()).throw(ValueError("broken"))
+        "ethogram.measure.passes._picked", lambda *_: (_ for _ in ()).throw(ValueError("broken"))
     )
     with pytest.raises(ValueError, match="broken"):
         score(loaded, QUERIES[:6])

@@ -6,7 +6,6 @@ prompt, so each shared part is computed once and its key-value cache handed on.
 
 from __future__ import annotations
 
-import contextlib
 import gc
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,22 +14,19 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import torch
-from transformers import DynamicCache
 
 from ethogram.measure.errors import EngineError
+from ethogram.measure.passes import Passes
 from ethogram.measure.shared import PASS, Shared, common
-from ethogram.measure.trunk import Trunked
 from ethogram.plan import Query, Value
 from ethogram.source.chat import continuation_tokens, encode, prompt_text, stop_token
-from ethogram.source.load import Loaded, cached, sees_all
+from ethogram.source.load import Loaded
 from ethogram.specs.errors import count
 
 TOKENS = 2048
 """Tokens in one forward pass: enough to keep two cores busy, small enough for a laptop."""
 PROMPTS = 64
 """Prompts in one batch at most, so that progress is stored every few seconds."""
-CHUNK = 64
-"""Rows of logits that are read at once."""
 DECODED = 2
 """How many times as many prompts are answered at once as are scored at once."""
 ROWS = 64
@@ -40,10 +36,6 @@ ROWS = 64
 T = TypeVar("T")
 K = TypeVar("K")
 V = TypeVar("V")
-
-
-Prefilled = tuple[torch.Tensor, Any, torch.Tensor]
-"""Logits after each prompt, the prompts' key-value cache, their attention mask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +53,7 @@ class LocalEngine:
     def __init__(self, loaded: Loaded, say: Callable[[str], None] = lambda line: None) -> None:
         self.loaded = loaded
         self.say = say
+        self.passes = Passes(loaded)
         self.tokens = TOKENS
         self.prompts = PROMPTS
 
@@ -148,161 +141,18 @@ class LocalEngine:
             yield batch
 
     def _logprob_batch(self, batch: list[Prompt]) -> dict[Query, Value]:
-        with self._alike([[prompt.tokens, prompt.continuations] for prompt in batch]):
+        with self.passes.alike([[prompt.tokens, prompt.continuations] for prompt in batch]):
             return self._logprobs(batch)
 
     def _logprobs(self, batch: list[Prompt]) -> dict[Query, Value]:
-        more = max(len(tokens) for prompt in batch for tokens in prompt.continuations)
-        last, cache, mask = self._prefill([prompt.tokens for prompt in batch], more)
-        each = len(batch[0].continuations)
-        answers = [tokens for prompt in batch for tokens in prompt.continuations]
-        device = self.loaded.device
-        begun = torch.arange(len(batch), device=device).repeat_interleave(each)
-        first = torch.tensor([tokens[0] for tokens in answers], device=device)
-        sums = _picked(last, begun, first)
-        if any(len(tokens) > 1 for tokens in answers):
-            lanes = [prompt.continuations for prompt in batch]
-            if not self.blocks:
-                cache.batch_repeat_interleave(each)
-                mask = mask.repeat_interleave(each, dim=0)
-                lanes = [[tokens] for tokens in answers]
-            sums += self._continued(lanes, cache, mask)
-        values = [[s, float(len(t))] for s, t in zip(sums.tolist(), answers, strict=True)]
+        lanes = [prompt.continuations for prompt in batch]
+        more = max(len(tokens) for lane in lanes for tokens in lane)
+        prefilled = self.passes.prefill([prompt.tokens for prompt in batch], more)
+        sums = self.passes.answered(prefilled, lanes).tolist()
+        lengths = [len(tokens) for lane in lanes for tokens in lane]
+        values = [[total, float(length)] for total, length in zip(sums, lengths, strict=True)]
         asked = [query for prompt in batch for query in prompt.queries]
         return dict(zip(asked, values, strict=True))
-
-    def _continued(
-        self, lanes: list[list[list[int]]], cache: Any, mask: torch.Tensor
-    ) -> torch.Tensor:
-        """Log-probs of every answer's tokens after its first, summed; shape (answers,).
-
-        A lane is a row of the cache and the answers that follow it side by side: each sees the row
-        and itself alone.
-        """
-        device, width = self.loaded.device, max(sum(len(t) - 1 for t in lane) for lane in lanes)
-        tokens = torch.zeros((len(lanes), width), dtype=torch.long)
-        targets, places = tokens.clone(), tokens.clone()
-        number = torch.full_like(tokens, -1)
-        answer = 0
-        for row, lane in enumerate(lanes):
-            at = 0
-            for said in lane:
-                end = at + len(said) - 1
-                tokens[row, at:end] = torch.tensor(said[:-1])
-                targets[row, at:end] = torch.tensor(said[1:])
-                places[row, at:end] = torch.arange(len(said) - 1)
-                number[row, at:end] = answer
-                at, answer = end, answer + 1
-        real = number >= 0
-        seen = torch.cat([mask, real.long().to(device)], dim=1)
-        if self.blocks:
-            seen = _blocks(mask, number.to(device), self.loaded.model.dtype)
-        logits = self.loaded.model(
-            input_ids=tokens.to(device),
-            attention_mask=seen,
-            position_ids=mask.sum(dim=1, keepdim=True) + places.to(device),
-            **cached(self.loaded.model, cache),
-        ).logits
-        rows = real.flatten().nonzero().squeeze(1).to(device)
-        found = _picked(logits.flatten(0, 1), rows, targets[real].to(device))
-        sums = torch.zeros(answer, dtype=torch.float64, device=device)
-        return sums.index_add(0, number[real].to(device), found)
-
-    @cached_property
-    def blocks(self) -> bool:
-        """Whether answers may share a row: known by trying, where the kind of attention allows it."""
-        if not sees_all(self.loaded.model):
-            return False
-        lane = [[5, 6, 7], [8, 9, 10, 11]]
-        try:
-            together = self._tried(True, [lane])
-            apart = self._tried(False, [[said] for said in lane])
-        except (RuntimeError, ValueError, TypeError, IndexError):
-            return False
-        finally:
-            self.__dict__.pop("blocks", None)
-        whole = {weight.dtype for weight in self.loaded.model.parameters()} == {torch.float32}
-        return bool(torch.allclose(together, apart, rtol=0, atol=1e-3 if whole else 0.5))
-
-    def _tried(self, blocks: bool, lanes: list[list[list[int]]]) -> torch.Tensor:
-        """What a few tokens score with answers side by side, or each in a row of its own."""
-        self.__dict__["blocks"] = blocks
-        with torch.inference_mode():
-            _, cache, mask = self._prefill([[3, 4, 5, 6, 7, 8]] * len(lanes))
-            return self._continued(lanes, cache, mask)
-
-    def _prefill(self, prompts: list[list[int]], more: int = 0) -> Prefilled:
-        """(logits after each prompt, their cache, attention mask); what is shared computed once.
-
-        `more` tokens will follow every prompt.
-        """
-        window = getattr(self.loaded.model.config.get_text_config(), "sliding_window", None)
-        shared = Shared.by(prompts)
-        if window and max(len(tokens) for tokens in prompts) + more > window:
-            # A window is counted in slots, padding included: none may lie between real tokens.
-            shared = Shared(0, (), 0)
-        cache = self._cache()
-        mask = torch.ones((1, 0), dtype=torch.long, device=self.loaded.device)
-        begins = [shared.start] * len(prompts)
-        if shared.start:
-            _, mask = self._extend([prompts[0][: shared.start]], cache, mask)
-        rows = [0] * len(prompts)
-        if shared.groups:
-            numbers = [n for n, (size, _) in enumerate(shared.groups) for _ in range(size)]
-            begins = [shared.groups[n][1] for n in numbers]
-            firsts = [numbers.index(n) for n in range(len(shared.groups))]
-            mask = self._spread(cache, mask, [0] * len(firsts))
-            starts = [prompts[row][shared.start : begins[row]] for row in firsts]
-            _, mask = self._extend(starts, cache, mask)
-            rows = numbers
-        mask = self._spread(cache, mask, rows)
-        rests = [tokens[begin:] for tokens, begin in zip(prompts, begins, strict=True)]
-        logits, mask = self._extend(rests, cache, mask)
-        return logits, cache, mask
-
-    def _cache(self) -> Any:
-        model = self.loaded.model
-        if isinstance(model, Trunked):
-            return model.new_cache()
-        return DynamicCache(config=model.config)
-
-    def _alike(self, asked: Any) -> contextlib.AbstractContextManager[None]:
-        """Around the passes of a batch that other models of the source may be asked too."""
-        model = self.loaded.model
-        return model.batch(asked) if isinstance(model, Trunked) else contextlib.nullcontext()
-
-    def _spread(self, cache: Any, mask: torch.Tensor, rows: list[int]) -> torch.Tensor:
-        """Let the cache hold these rows of what it held; the mask of the same rows."""
-        chosen = torch.tensor(rows, device=self.loaded.device)
-        if mask.shape[1]:
-            cache.batch_select_indices(chosen)
-        return mask[chosen]
-
-    def _extend(
-        self, rows: list[list[int]], cache: Any, mask: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """(logits after each row, mask) where the rows follow what the cache holds, one for one."""
-        tokens, real = self._left_padded(rows)
-        before = mask.shape[1]
-        mask = torch.cat([mask, real], dim=1)
-        logits = self.loaded.model(
-            input_ids=tokens,
-            attention_mask=mask,
-            position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0)[:, before:],
-            **cached(self.loaded.model, cache),
-            logits_to_keep=1,
-        ).logits[:, -1]
-        return logits, mask
-
-    def _left_padded(self, rows: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-        width = max(len(tokens) for tokens in rows)
-        pad = self.loaded.tokenizer.pad_token_id or 0
-        tokens = torch.full((len(rows), width), pad)
-        real = torch.zeros((len(rows), width), dtype=torch.long)
-        for row, found in enumerate(rows):
-            tokens[row, width - len(found) :] = torch.tensor(found)
-            real[row, width - len(found) :] = 1
-        return tokens.to(self.loaded.device), real.to(self.loaded.device)
 
     # -- the next word ------------------------------------------------------------------------
 
@@ -312,8 +162,8 @@ class LocalEngine:
 
     def _answer_batch(self, batch: list[Query]) -> dict[Query, Value]:
         prompts = [self._tokens(query) for query in batch]
-        with self._alike(prompts):
-            last, _, _ = self._prefill(prompts)
+        with self.passes.alike(prompts):
+            last, _, _ = self.passes.prefill(prompts)
         chances = torch.log_softmax(last.double(), dim=-1)
         values: dict[Query, Value] = {}
         for row, query in enumerate(batch):
@@ -344,8 +194,10 @@ class LocalEngine:
 
     def _generate_batch(self, batch: list[Query]) -> dict[Query, Value]:
         limit = int(batch[0].target[0])
-        prefilled = self._prefill([self._tokens(query) for query in batch], limit)
-        rows = self._decoded(prefilled, limit, lambda _step, logits: logits.argmax(dim=-1))
+        prefilled = self.passes.prefill([self._tokens(query) for query in batch], limit)
+        rows = self.passes.decoded(
+            prefilled, limit, self.stops, lambda _step, logits: logits.argmax(dim=-1)
+        )
         return {query: self._text(row) for query, row in zip(batch, rows, strict=True)}
 
     # -- sampled continuations ----------------------------------------------------------------
@@ -364,7 +216,7 @@ class LocalEngine:
 
     def _draw(self, query: Query, limit: int, rows: int, chance: torch.Generator) -> list[str]:
         """`rows` continuations of at most `limit` tokens, drawn at temperature 1."""
-        last, cache, mask = self._prefill([self._tokens(query)], limit)
+        last, cache, mask = self.passes.prefill([self._tokens(query)], limit)
         cache.batch_repeat_interleave(rows)
         spread = last.repeat_interleave(rows, dim=0), cache, mask.repeat_interleave(rows, dim=0)
 
@@ -373,41 +225,12 @@ class LocalEngine:
             return torch.multinomial(chances, 1, generator=chance).squeeze(1)
 
         # Drawn to the limit: where the others end must not move the generator.
-        return [self._text(row) for row in self._decoded(spread, limit, pick, early=False)]
+        return [
+            self._text(row)
+            for row in self.passes.decoded(spread, limit, self.stops, pick, early=False)
+        ]
 
     # -- shared -------------------------------------------------------------------------------
-
-    def _decoded(
-        self,
-        prefilled: Prefilled,
-        limit: int,
-        pick: Callable[[int, torch.Tensor], torch.Tensor],
-        *,
-        early: bool = True,
-    ) -> list[list[int]]:
-        """Tokens after each prompt, one step for all rows at a time: `pick(step, logits)`.
-
-        Ends with the last row when `early`. A plain loop: `generate` would compute the shared start
-        once for every row.
-        """
-        last, cache, mask = prefilled
-        ends = torch.tensor(sorted(self.stops), device=self.loaded.device)
-        made: list[torch.Tensor] = []
-        ended = torch.zeros(len(mask), dtype=torch.bool, device=self.loaded.device)
-        for step in range(limit):
-            made.append(pick(step, last))
-            ended |= torch.isin(made[-1], ends)
-            if step + 1 == limit or (early and bool(ended.all())):
-                break
-            mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
-            last = self.loaded.model(
-                input_ids=made[-1].unsqueeze(1),
-                attention_mask=mask,
-                position_ids=mask.sum(dim=1, keepdim=True) - 1,
-                **cached(self.loaded.model, cache),
-            ).logits[:, -1]
-        rows: list[list[int]] = torch.stack(made, dim=1).tolist()
-        return rows
 
     def _text(self, row: list[int]) -> str:
         """What was said before the first token that ends the answer."""
@@ -443,33 +266,6 @@ def spellings(word: str) -> list[str]:
     """The word with and without a leading space, in any capital."""
     forms = {word, word.lower(), word.upper(), word.capitalize()}
     return sorted(f"{space}{form}" for space in ("", " ") for form in forms)
-
-
-def _picked(logits: torch.Tensor, rows: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-    """Log-probs of `tokens` after `rows` of the logits; float64, shape (rows,).
-
-    A few rows at a time: a vocabulary of logits in float32 would not stay in the processor's cache.
-    """
-    found = []
-    for chosen, wanted in zip(rows.split(CHUNK), tokens.split(CHUNK), strict=True):
-        part = logits[chosen].float()
-        found.append(part.gather(1, wanted.unsqueeze(1)).squeeze(1) - part.logsumexp(dim=1))
-    return torch.cat(found).double()
-
-
-def _blocks(mask: torch.Tensor, number: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """What every token may see, as numbers to add to the attention's scores.
-
-    `mask` (rows, cached): real tokens of the cache. `number` (rows, new): which answer a new token
-    belongs to, -1 for padding. Shape (rows, 1, new, cached + new).
-    """
-    width = number.shape[1]
-    own = number.unsqueeze(2) == number.unsqueeze(1)
-    own &= torch.ones((width, width), dtype=torch.bool, device=number.device).tril()
-    before = mask.bool().unsqueeze(1).expand(-1, width, -1)
-    seen = torch.cat([before, own], dim=2).unsqueeze(1)
-    hidden = torch.zeros(seen.shape, dtype=dtype, device=number.device)
-    return hidden.masked_fill(~seen, torch.finfo(dtype).min)
 
 
 def _out_of_memory(error: BaseException) -> bool:

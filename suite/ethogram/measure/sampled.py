@@ -58,8 +58,8 @@ class LocalAnswerer(LocalEngine):
         def pick(step: int, logits: torch.Tensor) -> torch.Tensor:
             return draw(logits, chances[:, step], sampling.temperature, sampling.top_p)
 
-        prefilled = self._prefill([tokens for _, tokens, _ in batch], limit)
-        rows = self._decoded(prefilled, limit, pick)
+        prefilled = self.passes.prefill([tokens for _, tokens, _ in batch], limit)
+        rows = self.passes.decoded(prefilled, limit, self.stops, pick)
         return {
             number: Said(self._text(row).strip(), finished=not self.stops.isdisjoint(row))
             for (number, _, _), row in zip(batch, rows, strict=True)
