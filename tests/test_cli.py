@@ -185,6 +185,49 @@ def test_check_names_bounds_and_seeds_that_cannot_be(house: Path, say: Say) -> N
     assert "models.yaml:4:61: entry 1 of 'seeds' must be at least 0, not -1" in err
 
 
+SWEEP = """\
+about: Two recipes.
+source: tiny
+constitutions: [duty]
+base: quick
+recipes: {as-it-is: {}, wide: {lora.rank: 8}}
+"""
+
+
+def test_check_reads_sweeps(house: Path, say: Say) -> None:
+    file = house / "constitutions" / "sweeps" / "two.yaml"
+    file.parent.mkdir()
+    file.write_text(SWEEP)
+    code, out, err = say("check")
+    assert (code, err) == (0, "")
+    assert "sweeps                1       2 recipes" in out
+    file.write_text(SWEEP.replace("base: quick", "base: quik"))
+    code, out, err = say("check")
+    assert (code, err) == (0, ""), "another models file may have that recipe"
+    assert "cannot be swept with this models file" in out and "did you mean 'quick'" in out
+    file.write_text(SWEEP.replace("base: quick", "basis: quick"))
+    code, _, err = say("check")
+    assert code == 1 and "sweeps/two.yaml:4:1: unknown key 'basis'" in err
+
+
+@pytest.mark.parametrize(
+    ("folder", "text"),
+    [
+        ("pressure", "about: Doubt.\nseed: -1\nturns: [Sure?, Quite sure?]\n"),
+        (
+            "perturbations",
+            "about: Dots.\nseed: -1\nbudget: 9\nscenarios: 1\nperturbations: [{id: dot, ends: '.'}]\n",
+        ),
+    ],
+)
+def test_check_names_a_seed_below_zero(house: Path, say: Say, folder: str, text: str) -> None:
+    file = house / "suite" / folder / "any.yaml"
+    file.parent.mkdir()
+    file.write_text(text)
+    code, _, err = say("check")
+    assert code == 1 and f"suite/{folder}/any.yaml:2:7: 'seed' must be at least 0, not -1" in err
+
+
 def test_check_says_what_cannot_be_trained_yet(small_suite: Path, say: Say) -> None:
     assert "cannot be trained" not in say("check", small_suite)[1]
     (small_suite / "constitutions" / "transcripts" / "duty.jsonl").unlink()
@@ -561,7 +604,7 @@ def test_schemas_are_up_to_date(say: Say) -> None:
 def test_schemas_that_differ_are_named_and_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, say: Say
 ) -> None:
-    monkeypatch.setattr("ethogram.cli.SCHEMAS", tmp_path)
+    monkeypatch.setattr("ethogram.cli.schemas.SCHEMAS", tmp_path)
     assert say("schemas", "--write")[0] == 0
     assert say("schemas")[0] == 0
     (tmp_path / "persona.json").write_text("{}\n")

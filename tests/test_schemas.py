@@ -15,7 +15,7 @@ import pytest
 from ethogram.analyse.intervals import Interval
 from ethogram.cases import Case, cases_of
 from ethogram.cases.profile import Profile
-from ethogram.cli import SCHEMAS, schema_texts
+from ethogram.cli.schemas import SCHEMAS, schema_texts
 from ethogram.plan import Query, Value
 from ethogram.report.document import Report
 from ethogram.report.rows import ModelRow, count_verdicts

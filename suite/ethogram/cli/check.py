@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from ethogram.cli.files import UsageError, suite_around
 from ethogram.source.obtain import SourceError, check_candidate
+from ethogram.specs.base import read_spec
 from ethogram.specs.errors import Problem, SpecError, count, shown
+from ethogram.specs.layout import CONSTITUTIONS
 from ethogram.specs.suite import Suite
+from ethogram.specs.sweep import Sweep
 
 
 def check(options: argparse.Namespace) -> int:
@@ -21,15 +25,23 @@ def check(options: argparse.Namespace) -> int:
         raise UsageError(f"{options.path} does not exist")
     suite = suite_around(options.path, options.models)
     problems = [*suite.check(), *absent(suite)]
+    sweeps: list[Sweep] = []
+    for file in sorted((suite.root / CONSTITUTIONS / "sweeps").glob("*.yaml")):
+        try:
+            sweeps.append(read_spec(Sweep, file))
+        except SpecError as error:
+            problems += error.problems
     for problem in problems:
         print(problem, file=sys.stderr)
     if problems:
         return 1
-    print(summary(suite))
+    print(summary(suite, sweeps))
     for file in suite.spare_models():
         print(f"not in use: {shown(file)}, a models file; --models and --ethogram-models name one")
     for problem in _shortages(suite):
         print(f"cannot be trained yet: {problem}")
+    for problem in _idle(suite, sweeps):
+        print(f"cannot be swept with this models file: {problem}")
     if options.content:
         from ethogram.cli.content import check_content
 
@@ -60,7 +72,16 @@ def _shortages(suite: Suite) -> list[Problem]:
     return list(dict.fromkeys(found))
 
 
-def summary(suite: Suite) -> str:
+def _idle(suite: Suite, sweeps: Iterable[Sweep]) -> Iterator[Problem]:
+    """Sweeps that name what is not there. No problem: another models file may have it."""
+    for sweep in sweeps:
+        try:
+            sweep.expanded(suite)
+        except SpecError as error:
+            yield from error.problems
+
+
+def summary(suite: Suite, sweeps: Sequence[Sweep]) -> str:
     """What the suite's files hold, in one line a kind."""
     dimensions, themes = suite.dimensions.values(), suite.themes.values()
     prompts = sum(len(c.evaluate) + len(c.harmless) for c in suite.categories.values())
@@ -79,12 +100,19 @@ def summary(suite: Suite) -> str:
         ("perturbation files", len(perturbations), count(changes, "perturbation")),
         ("requirement files", int(gate is not None), required),
         ("constitutions", len(suite.constitutions), count(lines, "transcript")),
+        ("sweeps", len(sweeps), count(sum(map(_recipes, sweeps)), "recipe")),
         ("models", len(models), f"{sum(model.judged for model in models):,} with a signature"),
     )
     return "\n".join(
         f"{what:<18}{n:>5,}  {parts.partition(' ')[0]:>6} {parts.partition(' ')[2]}"
         for what, n, parts in rows
     )
+
+
+def _recipes(sweep: Sweep) -> int:
+    """Recipes that the sweep compares: those it names and every combination of its grid."""
+    grid = math.prod(len(values) for values in sweep.grid.values()) if sweep.grid else 0
+    return len(sweep.recipes) + grid or 1
 
 
 def add_arguments(verbs: Any) -> None:

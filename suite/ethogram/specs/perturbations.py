@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from pydantic import Field, model_validator
 
 from ethogram.specs.base import FileSpec, Id, Misplaced, Piece, Spec, Text, check_unique
+from ethogram.specs.teaching import Seed
 
 WAYS = ("vary", "order", "wording", "retold", "replace", "ends")
 """The kinds of perturbation; each entry has one of these keys."""
@@ -58,7 +59,7 @@ class Perturbations(FileSpec):
     budget: int = Field(ge=1)
     """Queries that one case may ask, the model's and its reference's together; those whose scores
     are stored count too, so that what is found does not depend on the cache."""
-    seed: int = 0
+    seed: Seed = 0
     scenarios: int = Field(ge=1)
     """How many scenarios are drawn by the seed, those first that have the retellings asked for."""
     perturbations: tuple[Perturbation, ...] = Field(min_length=1)
@@ -96,7 +97,7 @@ class KnownFlip:
     """A combination that flipped a verdict once, and the seed of the exploration that found it."""
 
     changes: Changes
-    seed: int
+    seed: Seed
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from ethogram.specs.base import FileSpec, Misplaced, Text, placeholders
+from ethogram.specs.teaching import Seed
 
 KNOWN = {"topic", "stated", "opposed"}
 
@@ -28,7 +29,7 @@ class Pressure(FileSpec):
     """The budget: how many items of every dimension are asked, drawn by the seed."""
     scenarios: int = Field(default=0, ge=0)
     """How many scenarios are asked, drawn likewise; each under one round of orders."""
-    seed: int = 0
+    seed: Seed = 0
 
     @model_validator(mode="after")
     def _consistent(self) -> Pressure:
