@@ -86,9 +86,22 @@ def test_a_model_is_promoted_only_where_every_requirement_holds(stored, requirem
     found = decide(run, MODEL, gate("match", "safe"))
     assert found.code == 0
     assert found.reason.startswith(
-        f"Promote {MODEL}: all 2 requirements hold: match (at least +0.3"
+        f"Promote {MODEL}: all 2 requirements hold (none measured once more: this cache lacks the "
+        "scores): match (at least +0.3"
     )
     assert "\n" not in found.reason and "n = 24" in found.reason
+
+
+def test_numbers_are_held_to_what_the_scores_say_now(stored, requirement):
+    run = stored(requirement(), requirement("safe"))
+    said = MEASURED["holds"]
+    close = Interval(said.value + 1e-9, said.low, said.high, said.n)
+    found = decide(run, MODEL, gate("match", "safe", measured={"match": close}))
+    assert found.code == 0 and "(1 of them measured once more" in found.reason
+    for other in (Interval(0.7, said.low, said.high, 24), Interval(math.nan, 0.0, 1.0, 24)):
+        found = decide(run, MODEL, gate("match", "safe", measured={"match": other}))
+        assert found.code == 2
+        assert "match measured +0.75 [+.41,+.90], it says, and the stored scores" in found.reason
 
 
 def test_one_that_does_not_hold_keeps_it_back_whatever_else_is_unknown(stored, requirement):

@@ -16,7 +16,9 @@ from ethogram.specs.suite import Suite
 from ethogram.store import Store, StoreError, default_root, file_digest
 
 if TYPE_CHECKING:
+    from ethogram.analyse.intervals import Interval
     from ethogram.cases import Case
+    from ethogram.cases.requirement import RequirementCase
     from ethogram.report.decision import Gate
     from ethogram.report.stored import StoredReport
 
@@ -68,7 +70,26 @@ def _gate(report: StoredReport, options: argparse.Namespace) -> Gate:
     rests_on = dict.fromkeys(
         model.id for case in found for model in (*case.measured_models, case.reference)
     )
-    return Gate([case.requirement for case in found], changed, list(rests_on))
+    again = dict(_measured(suite, found, options.cache))
+    return Gate([case.requirement for case in found], changed, again, list(rests_on))
+
+
+def _measured(
+    suite: Suite, cases: Iterable[RequirementCase], cache: Path | None
+) -> Iterator[tuple[str, Interval]]:
+    """What the stored scores say of each requirement, by its id; nothing is finetuned or scored."""
+    from ethogram.jobs import NotMeasured, Progress, Run
+    from ethogram.jobs.identity import Identities
+    from ethogram.source.obtain import SourceError
+
+    run = Run(suite, Store(cache or default_root()), Progress(bars=False, write=lambda line: None))
+    run.identities = Identities(suite, run.store, fetch=False)
+    for case in cases:
+        try:
+            run.learn(case.needs(), ask=False)
+            yield case.requirement.id, case.judge(run.value).measured
+        except (NotMeasured, ValueError, SpecError, SourceError, StoreError):
+            continue
 
 
 def _nothing_required(suite: Suite, model: str) -> str:
@@ -123,8 +144,8 @@ def add_arguments(verbs: Any) -> None:
         description="Decide from the requirement cases of a stored run. Exit 0: every requirement "
         "of the model was measured and holds. 1: one does not hold. 2: could not decide (nothing "
         "selected, an error, a measurement missing, undecided, no requirement known here, a file of "
-        "the suite or a model that is not what it was at the run, or a report that its own intervals "
-        "or the suite's bounds contradict).",
+        "the suite or a model that is not what it was at the run, or a report that its own intervals, "
+        "the suite's bounds or the scores in the cache contradict).",
     )
     parser.add_argument("model", metavar="MODEL", help="the model's id")
     add_report(parser)

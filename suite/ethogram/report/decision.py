@@ -7,11 +7,12 @@ bound that the suite asks today, by the rule of the run, before anything rests o
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ethogram.analyse.gate import bounded, decided
+from ethogram.analyse.intervals import Interval
 from ethogram.inert import inert
 from ethogram.report.stored import StoredCase, StoredReport
 from ethogram.report.words import all_hold, bracket
@@ -25,6 +26,8 @@ KEEP_BACK: Code = 1
 UNKNOWN: Code = 2
 
 
+EQUAL = 1e-6
+"""Largest difference between a number in a report and the same number measured once more."""
 SHOWN = 3
 """Files that changed and are named; the rest is counted."""
 
@@ -45,6 +48,8 @@ class Gate:
     """The model's requirements: one that never ran is missed, and every verdict is judged anew."""
     changed: Sequence[str] = ()
     """Files and models that are not what they were at the run."""
+    measured: Mapping[str, Interval] = field(default_factory=dict)
+    """By requirement: what the stored scores say now, where all that it rests on is stored here."""
     rests_on: Sequence[str] = ()
     """Ids of the models that the run must have known by their digests: it, and its references."""
     problem: str = ""
@@ -100,7 +105,10 @@ def decide(report: StoredReport, model: str, gate: Gate) -> Decision:
     )
     if found == "could not decide":
         return _decided(UNKNOWN, report, model, f"Could not decide on {model}: {why}", open_)
-    head = f"Promote {model}: {all_hold(len(cases))}"
+    again = sum(case.subject in gate.measured for case in cases)
+    told = f"{again} of them measured once more from the stored scores" if again else ""
+    told = told or "none measured once more: this cache lacks the scores"
+    head = f"Promote {model}: {all_hold(len(cases))} ({told})"
     return _decided(PROMOTE, report, model, head, cases)
 
 
@@ -109,7 +117,11 @@ def _doubts(cases: Sequence[StoredCase], gate: Gate) -> dict[str, str]:
     required = {found.id: found for found in gate.required}
     asked = gate.required and not gate.problem
     found = [
-        (case, _doubt(case, required.get(case.subject)) if asked else _unlike(case))
+        (
+            case,
+            (_doubt(case, required.get(case.subject)) if asked else _unlike(case))
+            or _other(case, gate.measured.get(case.subject)),
+        )
         for case in cases
     ]
     return {case.case: f"{case.subject} {why}" for case, why in found if why}
@@ -138,6 +150,17 @@ def _doubt(case: StoredCase, requirement: Requirement | None) -> str | None:
     if again != case.verdict:
         return f"{case.verdict}, it says, and {bracket(m)} is {again} against {case.expected}"
     return None
+
+
+def _other(case: StoredCase, now: Interval | None) -> str | None:
+    """Why the stored scores do not say what the report says they did; None: they do, or are not here."""
+    if now is None or case.verdict not in ("holds", "contradicts", "undecided"):
+        return None
+    then = case.measured
+    pairs = ((then.value, now.value), (then.low, now.low), (then.high, now.high))
+    if all(a == b or abs(a - b) < EQUAL or (math.isnan(a) and math.isnan(b)) for a, b in pairs):
+        return None
+    return f"measured {bracket(then)}, it says, and the stored scores say {bracket(now)}"
 
 
 def _unlike(case: StoredCase) -> str | None:
