@@ -109,7 +109,32 @@ def test_layers_are_shared_where_two_models_have_them(
     scorer = run(small_suite, tmp_path / "cache").scorer
     scorer.expect(scorer.identities.suite.catalogue[name] for name in named)
     found = scorer._trunks.get("tiny")
-    assert (found.upper if found else None) == upper
+    assert (30 - found.depth(30) if found else None) == upper
+
+
+@pytest.mark.parametrize(
+    ("config", "depth"),
+    [
+        ('{"layers_to_transform": [21, 20, 25]}', 20),
+        ('{"layers_to_transform": null}', None),
+        ('{"layers_to_transform": []}', None),
+        ("{", None),
+        (None, None),
+    ],
+)
+def test_a_candidates_adapter_says_which_layers_it_leaves_alone(
+    small_suite: Path, tmp_path: Path, config: str | None, depth: int | None
+) -> None:
+    models = small_suite / "models.yaml"
+    candidates = "candidates: {mine: {adapter: a, source: tiny, constitution: duty}}\n"
+    models.write_text(f"{models.read_text()}{candidates}")
+    if config is not None:
+        (small_suite / "a").mkdir()
+        (small_suite / "a" / "adapter_config.json").write_text(config)
+    scorer = run(small_suite, tmp_path / "cache").scorer
+    scorer.expect(scorer.identities.suite.catalogue[name] for name in ("tiny", "mine-duty"))
+    found = scorer._trunks.get("tiny")
+    assert (found.depth(30) if found else None) == depth
 
 
 def test_what_was_not_asked_is_not_measured_and_never_a_number(

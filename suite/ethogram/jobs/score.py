@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -45,18 +46,30 @@ class Scorer:
 
         Where recipes adapt the upper layers alone, the lower ones are the source's in each.
         """
-        adapted: dict[str, list[int]] = defaultdict(list)
+        sharing: dict[str, list[Touched]] = defaultdict(list)
         for model in models:
-            recipe = model.recipe
-            if model.kind == "source":
-                adapted[model.source_id].append(0)
-            elif recipe is not None and not recipe.full and recipe.lora.layers != "all":
-                adapted[model.source_id].append(recipe.lora.layers)
+            touched = self._touched(model)
+            if touched is not None:
+                sharing[model.source_id].append(touched)
         self._trunks = {
-            name: Trunk(max(layers))
-            for name, layers in adapted.items()
-            if len(layers) > 1 and max(layers) > 0
+            name: Trunk(tuple(found)) for name, found in sharing.items() if len(set(found)) > 1
         }
+
+    def _touched(self, model: Model) -> Touched | None:
+        """What the model changes of its source, as far as it is known before it is there."""
+        if model.kind == "source":
+            return Touched()
+        if model.recipe is not None:
+            recipe, layers = model.recipe, model.recipe.lora.layers
+            return Touched(model.id, upper=layers) if layers != "all" and not recipe.full else None
+        if model.candidate is None or model.candidate.adapter is None:
+            return None
+        file = self.identities.base / model.candidate.adapter / "adapter_config.json"
+        try:
+            layers = json.loads(file.read_text(encoding="utf-8"))["layers_to_transform"]
+            return Touched(model.id, lowest=min(layers)) if isinstance(layers, list) else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     def score_missing(self, model: Model, digest: str, queries: Sequence[Query]) -> None:
         """One process at a time scores a model; the others wait for its lock and then read."""
@@ -97,12 +110,27 @@ class Scorer:
         return engine
 
 
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """The layers of a source that one of its models changes: the `upper` ones, or from `lowest` on."""
+
+    model: str = ""
+    upper: int = 0
+    lowest: int | None = None
+
+
 @dataclass
 class Trunk:
-    """What the models of a source that are scored together share: all but its `upper` layers."""
+    """What the models of a source that are scored together have in common."""
 
-    upper: int
+    models: tuple[Touched, ...]
     memo: Memo | None = None
+
+    def depth(self, layers: int) -> int:
+        """How many of the source's `layers` none of the models touches."""
+        return min(
+            layers - found.upper if found.lowest is None else found.lowest for found in self.models
+        )
 
 
 def engine_for(
@@ -127,7 +155,7 @@ def engine_for(
         return LocalEngine(ready(loaded, model.source), progress.say)
     folder = identities.obtain(model.source, progress.say)
     loaded = load_base(folder, model.source)
-    depth = loaded.shared - trunk.upper if trunk else 0
+    depth = trunk.depth(loaded.shared) if trunk else 0
     if candidate is not None:
         loaded = attach_adapter(loaded, identities.base / str(candidate.adapter))
     elif model.recipe is not None:
