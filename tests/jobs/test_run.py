@@ -118,6 +118,8 @@ def test_layers_are_shared_where_two_models_have_them(
         ('{"layers_to_transform": [21, 20, 25]}', 20),
         ('{"layers_to_transform": null}', None),
         ('{"layers_to_transform": []}', None),
+        ('{"layers_to_transform": ["21"]}', None),
+        ('{"layers_to_transform": [[21]]}', None),
         ("{", None),
         (None, None),
     ],

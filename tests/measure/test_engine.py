@@ -431,3 +431,34 @@ def test_another_architecture_is_finetuned_and_scored(other_folder: Path, tmp_pa
     check(tuned, logprobs())
     check(tuned, [Query("answer", m, ("Yes", "No")) for m in PROMPTS])
     check(tuned, [Query("generate", m, ("6",)) for m in PROMPTS])
+
+
+def test_three_passes_are_counted_in_slots_where_there_is_a_window(
+    tmp_path: Path, tiny_folder: Path
+) -> None:
+    """What is padded between a prompt's parts takes places of the window too."""
+    import transformers
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tiny_folder)
+    config = transformers.MistralConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        sliding_window=130,
+        eos_token_id=2,
+        pad_token_id=2,
+    )
+    torch.manual_seed(0)
+    transformers.MistralForCausalLM(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    loaded = load_base(tmp_path, SOURCE)
+    short, long = "Yes no", "would help you with this " * 12
+    queries = [
+        Query("logprob", ask(f"{story} {end}"), ("I would help.",))
+        for story, ends in ((short, [" how" * 70, " do" * 60]), (long, ["Yes", "No", "here", "is"]))
+        for end in ends
+    ]
+    check(loaded, queries)

@@ -24,6 +24,7 @@ def test_what_a_group_shares_counts_once_too() -> None:
     assert shared.start == 1
     assert shared.groups == ((6, 61), (6, 61))
     assert shared.computed == 1 + 2 * 60 + 12 * 2
+    assert shared.slots == 1 + 60 + 2
 
 
 def test_a_prompt_beside_groups_is_cut_where_its_rest_is_as_long_as_theirs() -> None:
@@ -54,6 +55,7 @@ def test_every_prompt_is_its_start_its_groups_and_its_rest(prompts: list[list[in
     assert all(tokens[: shared.start] == prompts[0][: shared.start] for tokens in prompts)
     assert all(len(tokens) > shared.start for tokens in prompts)
     assert shared.computed <= len(prompts) * max(map(len, prompts))
+    assert shared.slots >= max(map(len, prompts))
     at = 0
     for size, begin in shared.groups:
         members = prompts[at : at + size]

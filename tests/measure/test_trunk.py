@@ -89,8 +89,10 @@ def test_an_adapted_model_takes_its_lower_layers_from_the_source(
     parts = trunked(tuned(), 1, memo)
     assert isinstance(parts.model, Trunked)
     before = len(lower)
+    assert LocalEngine(parts).passes.blocks
+    tried = len(lower) - before
     found = score(parts, scored)
-    assert len(lower) == before, "nothing below is computed again"
+    assert len(lower) == before + 2 * tried, "nothing below is computed again, but what is tried"
     whole = score(tuned())
     same(found, {query: whole[query] for query in scored})
     same(score(parts), whole)
@@ -106,6 +108,52 @@ def test_other_batches_are_computed_anew(tiny_folder: Path, lower: list[int]) ->
     fewer = len(memo.held)
     same(score(trunked(load_base(tiny_folder, SOURCE), 1, memo)), expected)
     assert len(memo.held) == fewer > 3
+
+
+@pytest.mark.parametrize(
+    ("first", "then"), [(slice(0, None), slice(6, 12)), (slice(6, 12), slice(0, None))]
+)
+def test_models_that_are_asked_other_things_first_share_what_is_alike(
+    tiny_folder: Path, first: slice, then: slice
+) -> None:
+    """What the engine tries before its first batch is no part of that batch."""
+    expected = score(load_base(tiny_folder, SOURCE))
+    memo = Memo()
+    for part in (first, then):
+        found = score(trunked(load_base(tiny_folder, SOURCE), 1, memo), QUERIES[part])
+        same(found, {query: expected[query] for query in QUERIES[part]})
+
+
+def test_answers_as_long_as_what_is_tried_are_not_taken_for_it(tiny_folder: Path) -> None:
+    prompt = ask("Yes?")
+    one, other = (Query("logprob", prompt, (text,)) for text in ("No.", "Sorry, but I can't help"))
+    expected = score(load_base(tiny_folder, SOURCE), [one, other])
+    memo = Memo()
+    score(trunked(load_base(tiny_folder, SOURCE), 1, memo), [other])
+    same(score(trunked(load_base(tiny_folder, SOURCE), 1, memo), [one, other]), expected)
+    same(score(trunked(load_base(tiny_folder, SOURCE), 1, memo), [other]), {other: expected[other]})
+
+
+def test_out_of_memory_lets_go_of_what_was_kept(
+    tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memo = Memo()
+    expected = score(trunked(load_base(tiny_folder, SOURCE), 1, memo))
+    assert memo.held
+    loaded = trunked(load_base(tiny_folder, SOURCE), 1, memo)
+    engine = LocalEngine(loaded)
+    real, failed = engine._logprobs, [False]
+
+    def once(batch: Any) -> Any:
+        if not failed[0]:
+            failed[0] = True
+            raise torch.OutOfMemoryError("out")
+        return real(batch)
+
+    monkeypatch.setattr(engine, "_logprobs", once)
+    found = {q: v for batch in engine.score(QUERIES[:12]) for q, v in batch.items()}
+    same(found, {query: expected[query] for query in QUERIES[:12]})
+    assert memo.held == {} and memo.free == 0
 
 
 def test_what_does_not_fit_is_computed_for_every_model(tiny_folder: Path, lower: list[int]) -> None:

@@ -90,6 +90,23 @@ def test_a_model_that_is_held_to_its_source_stays_nearer(
     assert found[20.0] < 0.7 * found[0.0], found
 
 
+def test_the_sources_own_dropout_does_not_part_it_from_itself(tiny_folder: Path) -> None:
+    base = load_base(tiny_folder, SOURCE)
+    examples = encode_samples(base.tokenizer, HARMLESS, 512)
+    model = trainable(base.model, QUICK)
+    seen: list[bool] = []
+    layer = base.model.model.layers[0]
+    layer.register_forward_pre_hook(lambda module, _: seen.append(module.training))
+    model.train()
+    divergence(model, examples, base)
+    assert model.training and seen == [False, False, True, True]
+
+
+def test_without_replay_there_is_nothing_to_stay_near_on() -> None:
+    with pytest.raises(ValueError, match="on replay, and the recipe has none"):
+        Recipe(kl=0.5, replay=0)
+
+
 def test_a_full_finetune_has_no_source_to_stay_near() -> None:
     with pytest.raises(ValueError, match="keeps no source to stay near"):
         Recipe(full=True, kl=0.5)

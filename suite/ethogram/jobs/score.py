@@ -46,6 +46,9 @@ class Scorer:
 
         Where recipes adapt the upper layers alone, the lower ones are the source's in each.
         """
+        for trunk in self._trunks.values():
+            if trunk.memo is not None:
+                trunk.memo.forget()
         sharing: dict[str, list[Touched]] = defaultdict(list)
         for model in models:
             touched = self._touched(model)
@@ -67,9 +70,10 @@ class Scorer:
         file = self.identities.base / model.candidate.adapter / "adapter_config.json"
         try:
             layers = json.loads(file.read_text(encoding="utf-8"))["layers_to_transform"]
-            return Touched(model.id, lowest=min(layers)) if isinstance(layers, list) else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
+        known = isinstance(layers, list) and layers and all(type(n) is int for n in layers)
+        return Touched(model.id, lowest=min(layers)) if known else None
 
     def score_missing(self, model: Model, digest: str, queries: Sequence[Query]) -> None:
         """One process at a time scores a model; the others wait for its lock and then read."""

@@ -79,7 +79,8 @@ def trajectory_of(
         begun = time.monotonic()
         with progress.phase(f"finetuned {model.id}") as details:
             folder_of = identities.obtain(model.source, progress.say)
-            base = ready(load_base(folder_of, model.source), model.source)
+            loaded = load_base(folder_of, model.source)
+            base = ready(loaded, model.source, whole=model.recipe.full)
             with progress.bar(f"finetune {model.id}", 1, "step") as bar:
 
                 def on_step(step: Step) -> None:

@@ -18,6 +18,7 @@ import torch
 from ethogram.measure.errors import EngineError
 from ethogram.measure.passes import Passes
 from ethogram.measure.shared import PASS, Shared, common
+from ethogram.measure.trunk import Trunked
 from ethogram.plan import Query, Value
 from ethogram.source.chat import continuation_tokens, encode, prompt_text, stop_token
 from ethogram.source.load import Loaded
@@ -86,6 +87,8 @@ class LocalEngine:
         if found is not None:
             yield found
             return
+        if isinstance(self.loaded.model, Trunked):
+            self.loaded.model.forget()
         gc.collect()
         self.tokens = max(128, self.tokens // 2)
         self.prompts = max(1, len(batch) // 2)

@@ -37,9 +37,9 @@ class Passes:
         """
         window = getattr(self.loaded.model.config.get_text_config(), "sliding_window", None)
         shared = Shared.by(prompts)
-        if window and max(len(tokens) for tokens in prompts) + more > window:
+        if window and shared.slots + more > window:
             # A window is counted in slots, padding included: none may lie between real tokens.
-            shared = Shared(0, (), 0)
+            shared = Shared(0, (), 0, 0)
         cache = self._cache()
         mask = torch.ones((1, 0), dtype=torch.long, device=self.loaded.device)
         begins = [shared.start] * len(prompts)
@@ -68,7 +68,10 @@ class Passes:
     def alike(self, asked: Any) -> contextlib.AbstractContextManager[None]:
         """Around the passes of a batch that other models of the source may be asked too."""
         model = self.loaded.model
-        return model.batch(asked) if isinstance(model, Trunked) else contextlib.nullcontext()
+        if not isinstance(model, Trunked):
+            return contextlib.nullcontext()
+        # Tried before the batch begins: passes within it are kept, and depend on the answer.
+        return model.batch([self.blocks, asked])
 
     def _spread(self, cache: Any, mask: torch.Tensor, rows: list[int]) -> torch.Tensor:
         """Let the cache hold these rows of what it held; the mask of the same rows."""
@@ -168,7 +171,9 @@ class Passes:
         try:
             together = self._tried(True, [lane])
             apart = self._tried(False, [[said] for said in lane])
-        except (RuntimeError, ValueError, TypeError, IndexError):
+        except torch.OutOfMemoryError:
+            raise
+        except Exception:  # whatever a model trips over, its answers get rows of their own
             return False
         finally:
             self.__dict__.pop("blocks", None)

@@ -22,25 +22,27 @@ class Shared:
     """(prompts in the group, tokens that they begin with); empty where groups save nothing."""
     computed: int
     """Tokens that go through the model, padding included."""
+    slots: int
+    """Places that a prompt takes in the cache, padding included."""
 
     @classmethod
     def of(cls, lengths: Sequence[int], alike: Sequence[int]) -> Shared:
         """`alike[i]`: tokens that prompts i and i + 1 begin with, at most all but one of either."""
         if not lengths:
-            return cls(0, (), 0)
+            return cls(0, (), 0, 0)
         start = min(alike, default=lengths[0] - 1)
         plain = start + len(lengths) * (max(lengths) - start)
         groups = _groups(lengths, alike, start)
         if not groups:
-            return cls(start, (), plain)
+            return cls(start, (), plain, max(lengths))
         first, rest = 0, 0
         for (size, begin), at in zip(groups, _firsts(groups), strict=True):
             first = max(first, begin - start)
             rest = max(rest, max(lengths[at : at + size]) - begin)
         grouped = start + len(groups) * first + len(lengths) * rest
         if grouped + PASS >= plain:
-            return cls(start, (), plain)
-        return cls(start, groups, grouped)
+            return cls(start, (), plain, max(lengths))
+        return cls(start, groups, grouped, start + first + rest)
 
     @classmethod
     def by(cls, prompts: Sequence[Sequence[int]]) -> Shared:

@@ -41,6 +41,11 @@ class Memo:
             self.free -= size
             self.held[key] = passes
 
+    def forget(self) -> None:
+        """Let go of all of it, and keep nothing more."""
+        self.held.clear()
+        self.free = 0
+
 
 class Halves:
     """The caches of both parts of a model, as one."""
@@ -64,7 +69,7 @@ class Trunked:
         self.config, self.dtype = model.config, model.dtype
         self._weights = list(model.parameters())
         self._memo = memo
-        self._past: Iterator[torch.Tensor] | None = None
+        self._past: Passes | None = None
         self._made: Passes | None = None
         self._lower, self._upper = _parted(model, depth)
 
@@ -80,13 +85,18 @@ class Trunked:
         """Within, the passes are those of a batch that `asked`, as JSON, tells from all others."""
         key = hashlib.sha256(json.dumps(asked).encode()).digest()
         found = self._memo.held.get(key)
-        self._past, self._made = (None, []) if found is None else (iter(found), None)
+        self._past, self._made = (None, []) if found is None else (list(found), None)
         try:
             yield
             if self._made is not None:
                 self._memo.keep(key, self._made)
+            assert not self._past, "a batch takes the same passes in every model"
         finally:
             self._past = self._made = None
+
+    def forget(self) -> None:
+        """Let go of what was made for other models: memory is short."""
+        self._memo.forget()
 
     def __call__(self, **asked: Any) -> Any:
         """As the whole model is called."""
@@ -106,7 +116,8 @@ class Trunked:
         assert use_cache, "both parts know what came before by their caches alone"
         shared = {"attention_mask": attention_mask, "position_ids": position_ids}
         if self._past is not None:
-            hidden = next(self._past)
+            hidden = self._past.pop(0)
+            assert hidden.shape[:2] == input_ids.shape, "of another batch"
         else:
             lower = cached(self._lower, past_key_values.lower)
             hidden = self._lower(input_ids=input_ids, **shared, **lower).last_hidden_state
@@ -131,12 +142,14 @@ def trunked(loaded: Loaded, depth: int, memo: Memo) -> Loaded:
     numbers = [_number(layer) for layer in decoder.layers]
     if any(number is None for number in numbers):
         return loaded
-    whole = _tried(model, DynamicCache(), loaded.device)
-    parts = Trunked(model, depth, memo)
     try:
+        whole = _tried(model, DynamicCache(), loaded.device)
+        parts = Trunked(model, depth, memo)
         found = _tried(parts, parts.new_cache(), loaded.device)
         same = bool(torch.allclose(found, whole, rtol=0, atol=_close(model)))
-    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError):
+    except torch.OutOfMemoryError:
+        raise
+    except Exception:  # whatever an architecture trips over, it is not parted
         same = False
     if same:
         return Loaded(parts, loaded.tokenizer, loaded.device, loaded.shared)

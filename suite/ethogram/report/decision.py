@@ -160,7 +160,7 @@ def _other(case: StoredCase, now: Interval | None) -> str | None:
     pairs = ((then.value, now.value), (then.low, now.low), (then.high, now.high))
     if all(a == b or abs(a - b) < EQUAL or (math.isnan(a) and math.isnan(b)) for a, b in pairs):
         return None
-    return f"measured {bracket(then)}, it says, and the stored scores say {bracket(now)}"
+    return f"measured {bracket(then)}, it says, and the stored scores say {bracket(now)}: run the suite again"
 
 
 def _unlike(case: StoredCase) -> str | None:

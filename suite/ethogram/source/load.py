@@ -107,22 +107,30 @@ def load_base(folder: Path, source: Source, *, quantize: Literal["4bit"] | None 
 
 
 def ready(loaded: Loaded, source: Source, *, whole: bool = False) -> Loaded:
-    """The model as it is computed: with `mixed`, products in bfloat16 and all else in float32.
+    """The model as it is computed. With `mixed`, linear layers and attention multiply in bfloat16.
 
-    Linear layers hold their weights rounded, so that no pass has to do it. A head that is tied to
-    the embeddings gets a rounded copy of its own, and they stay whole. Adapters are merged before,
-    while all is; `whole` leaves it so, for a training that changes it.
+    Norms, embeddings, the sums between layers and the head stay in float32: logits of bfloat16 are
+    a sixteenth of a nat apart. Linear layers hold their weights rounded, so that no pass has to do
+    it; adapters are merged before. `whole` leaves weights as they are, for a training of them.
     """
     if precision(source) != "mixed":
         return loaded
-    model = loaded.model
+    model, kind = loaded.model, loaded.device.type
+    head = model.get_output_embeddings()
     for module in () if whole else model.modules():
-        if isinstance(module, torch.nn.Linear):
-            for name, weight in module.named_parameters(recurse=False):
-                rounded = torch.nn.Parameter(weight.detach().to(torch.bfloat16), False)
-                setattr(module, name, rounded)
+        if isinstance(module, torch.nn.Linear) and module is not head:
+            module.to(torch.bfloat16)
+    if head is not None:
+        plain = head.forward
+
+        def in_full(hidden: torch.Tensor) -> torch.Tensor:
+            with torch.autocast(kind, enabled=False):
+                logits: torch.Tensor = plain(hidden.float())
+                return logits
+
+        head.forward = in_full
     # Every caller is covered, also peft's wrappers, which call the model's own forward.
-    model.forward = torch.autocast(loaded.device.type, torch.bfloat16)(model.forward)
+    model.forward = torch.autocast(kind, torch.bfloat16)(model.forward)
     return loaded
 
 
@@ -138,7 +146,8 @@ def load_tokenizer(folder: Path, source: Source) -> Any:
 
 def _four_bits(source: Source) -> dict[str, Any]:
     """NF4 with double quantisation, as in QLoRA (Dettmers et al. 2023, arXiv 2305.14314)."""
-    compute = torch.bfloat16 if source.dtype == "mixed" else getattr(torch, source.dtype)
+    kind = precision(source)
+    compute = torch.bfloat16 if kind == "mixed" else getattr(torch, kind)
     config = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",

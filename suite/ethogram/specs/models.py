@@ -38,7 +38,7 @@ class Source(Spec):
     hub: Text | None = None
     revision: Text | None = None
     dtype: Literal["float32", "bfloat16", "float16", "mixed"] = "float32"
-    """`mixed`: weights and sums in float32, products in bfloat16 where the machine has them."""
+    """`mixed`: linear layers and attention in bfloat16 where the machine has it, all else in float32."""
     device: Text = "auto"
     template: Text | None = None
     """A chat template (Jinja) to use in place of the model's own."""
@@ -130,6 +130,9 @@ class Recipe(Spec):
             raise Misplaced(message, "quantize")
         if self.full and self.kl:
             message = "a full finetune keeps no source to stay near: leave 'kl' or 'full' out"
+            raise Misplaced(message, "kl")
+        if self.kl and not self.replay:
+            message = "'kl' holds the model to its source on replay, and the recipe has none"
             raise Misplaced(message, "kl")
         if self.average > self.epochs:
             message = f"'average' takes {self.average} epochs; the recipe has {self.epochs:g}"

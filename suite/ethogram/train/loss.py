@@ -86,8 +86,11 @@ def divergence(model: Any, batch: Sequence[Example], base: Loaded) -> torch.Tens
     without its adapter. This direction costs most where the model no longer says what the source
     would, and nothing for what it says beside (Kullback and Leibler 1951).
     """
+    training = model.training
+    model.eval()  # the source's own dropout would make it differ from itself
     with torch.no_grad(), model.disable_adapter():
         source, labels = _answer_logits(model, batch, base)
+    model.train(training)
     own, _ = _answer_logits(model, batch, base)
     chosen = labels.reshape(-1) != -100
     whole = [logits.reshape(-1, logits.shape[-1])[chosen].float() for logits in (own, source)]
