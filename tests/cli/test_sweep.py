@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ethogram.cli import main
+from ethogram.jobs.score import Scorer
+from ethogram.specs.catalogue import Model
 
 SWEEP = """\
 about: A short one and one that cannot be had.
@@ -69,3 +72,24 @@ def test_a_sweep_that_is_not_there_is_a_wrong_use(
     monkeypatch.chdir(small_suite)
     assert main(["sweep", "none.yaml"]) == 2
     assert "none.yaml does not exist" in capsys.readouterr().err
+
+
+def test_models_of_one_point_share_the_layers_that_none_of_them_adapts(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipes = "  short: {epochs: 2}\n  starved: {samples: 4000}\n"
+    upper = SWEEP.replace(recipes, "  whole: {epochs: 2}\n  upper: {epochs: 2, lora.layers: 1}\n")
+    file.write_text(upper, encoding="utf-8")
+    shared: dict[str, int] = {}
+    scored = Scorer._score
+
+    def watched(self: Scorer, model: Model, digest: str, wanted: Any) -> None:
+        trunk = self._trunks.get("tiny")
+        shared[model.id] = trunk.depth(2) if trunk else 0
+        scored(self, model, digest, wanted)
+
+    monkeypatch.setattr(Scorer, "_score", watched)
+    assert main(["sweep", str(file), "--cache", str(tmp_path / "cache")]) == 0
+    points = {name: depth for name, depth in shared.items() if name != "tiny"}
+    assert len(points) == 12 and set(points.values()) == {0, 1}
+    assert all((depth == 1) == ("(upper)" in name) for name, depth in points.items())

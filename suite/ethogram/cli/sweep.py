@@ -89,8 +89,10 @@ class Runner:
 
     def _point(self, step: int, epochs: float, trained: Mapping[str, Trajectory]) -> Point:
         models = {who: found.point(step) for who, found in trained.items()}
+        self.run.scorer.expect(models.values())
         for model in models.values():
             self.score(model)
+        self.run.scorer.expect(())
         return Point(
             step,
             epochs,
