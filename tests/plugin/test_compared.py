@@ -51,3 +51,14 @@ def test_cases_that_the_baseline_has_and_this_run_could_not_measure_are_named(ho
     house.rewrite("models.yaml", "samples: 8", "samples: 800")
     result = house.run("suite/persona", "-k", "endorsement")
     result.stdout.fnmatch_lines(["*0 cases compared, 4 lost", "cases of * that are lost in *: 4"])
+
+
+def test_models_that_another_models_file_leaves_out_are_not_stale(house):
+    house.run("suite/persona")
+    assert main(["baseline", "accept"]) == 0
+    other = house.root / "other.yaml"
+    text = (house.root / "models.yaml").read_text()
+    other.write_text(text.replace("constitutions: all", "constitutions: [duty], scopes: [narrow]"))
+    result = house.run("suite/persona", f"--ethogram-models={other}")
+    result.stdout.fnmatch_lines(["*0 worse, 0 better, 0 moved beyond noise*"])
+    assert "stale" not in result.stdout.str()

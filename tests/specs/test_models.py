@@ -230,3 +230,9 @@ def test_options_that_are_not_used_are_not_part_of_a_recipes_identity() -> None:
     assert Recipe(accumulate=2, average=2).identity() == {**plain, "accumulate": 2, "average": 2}
     assert Recipe(quantize="4bit").identity() == {**plain, "quantize": "4bit"}
     assert Recipe(full=True).identity() == {**plain, "full": True}
+
+
+def test_less_than_an_epoch_is_a_recipe() -> None:
+    assert Recipe(epochs=0.3).average == 1
+    with pytest.raises(ValueError, match="'average' takes 2 epochs; the recipe has 0.3"):
+        Recipe(epochs=0.3, average=2)

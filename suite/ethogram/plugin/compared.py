@@ -13,6 +13,8 @@ from ethogram.report.comparison import compare_runs, comparison_text
 from ethogram.report.document import Report
 from ethogram.report.stored import ReportError, StoredReport, stored_of
 from ethogram.specs.errors import SpecError
+from ethogram.specs.layout import MODELS
+from ethogram.specs.suite import Suite
 
 NONE = "none"
 SHOWN = 10
@@ -32,8 +34,11 @@ def against_baseline(report: Report, run: Run, named: str | None, terminal: Any)
         return
     found = compare_runs(_selected(baseline, ours), ours)
     terminal.write_line(f"{comparison_text(found)}\n", red=bool(found.regressions or found.lost))
+    # Models that another models file leaves out are the suite's all the same.
+    own = Suite(run.suite.root, run.suite.folder, run.suite.root / MODELS)
+    suites = {suite.models_file: suite for suite in (run.suite, own)}.values()
     try:
-        stale = stale_cases(baseline, {name for name, _ in all_cases(run.suite)})
+        stale = stale_cases(baseline, {name for s in suites for name, _ in all_cases(s)})
     except SpecError:
         return
     if stale:

@@ -134,7 +134,7 @@ class Recipe(Spec):
         if self.kl and not self.replay:
             message = "'kl' holds the model to its source on replay, and the recipe has none"
             raise Misplaced(message, "kl")
-        if self.average > self.epochs:
+        if self.average > max(1, self.epochs):
             message = f"'average' takes {self.average} epochs; the recipe has {self.epochs:g}"
             raise Misplaced(message, "average")
         return self
