@@ -61,4 +61,4 @@ def test_models_that_another_models_file_leaves_out_are_not_stale(house):
     other.write_text(text.replace("constitutions: all", "constitutions: [duty], scopes: [narrow]"))
     result = house.run("suite/persona", f"--ethogram-models={other}")
     result.stdout.fnmatch_lines(["*0 worse, 0 better, 0 moved beyond noise*"])
-    assert "stale" not in result.stdout.str()
+    assert "entries are stale" not in result.stdout.str()

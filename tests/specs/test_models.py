@@ -234,5 +234,5 @@ def test_options_that_are_not_used_are_not_part_of_a_recipes_identity() -> None:
 
 def test_less_than_an_epoch_is_a_recipe() -> None:
     assert Recipe(epochs=0.3).average == 1
-    with pytest.raises(ValueError, match="'average' takes 2 epochs; the recipe has 0.3"):
+    with pytest.raises(ValueError, match="'average' takes 2 epochs; the recipe"):
         Recipe(epochs=0.3, average=2)
