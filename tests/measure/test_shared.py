@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ethogram.measure.shared import ALIKE, Shared, common
+from ethogram.measure.shared import ALIKE, Shared
+from ethogram.source.chat import common_length
 
 STORY = list(range(100, 160))
 
@@ -67,6 +68,6 @@ def test_every_prompt_is_its_start_its_groups_and_its_rest(prompts: list[list[in
 
 @given(st.lists(st.integers(0, 1), min_size=1), st.lists(st.integers(0, 1), min_size=1))
 def test_what_two_share_leaves_each_a_token(one: list[int], other: list[int]) -> None:
-    found = common(one, other)
+    found = common_length([one, other])
     assert one[:found] == other[:found] and found < min(len(one), len(other))
     assert found == min(len(one), len(other)) - 1 or one[found] != other[found]

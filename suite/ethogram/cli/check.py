@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import math
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -100,19 +99,13 @@ def summary(suite: Suite, sweeps: Sequence[Sweep]) -> str:
         ("perturbation files", len(perturbations), count(changes, "perturbation")),
         ("requirement files", int(gate is not None), required),
         ("constitutions", len(suite.constitutions), count(lines, "transcript")),
-        ("sweeps", len(sweeps), count(sum(map(_recipes, sweeps)), "recipe")),
+        ("sweeps", len(sweeps), count(sum(len(sweep.changes()) for sweep in sweeps), "recipe")),
         ("models", len(models), f"{sum(model.judged for model in models):,} with a signature"),
     )
     return "\n".join(
         f"{what:<18}{n:>5,}  {parts.partition(' ')[0]:>6} {parts.partition(' ')[2]}"
         for what, n, parts in rows
     )
-
-
-def _recipes(sweep: Sweep) -> int:
-    """Recipes that the sweep compares: those it names and every combination of its grid."""
-    grid = math.prod(len(values) for values in sweep.grid.values()) if sweep.grid else 0
-    return len(sweep.recipes) + grid or 1
 
 
 def add_arguments(verbs: Any) -> None:

@@ -17,10 +17,10 @@ import torch
 
 from ethogram.measure.errors import EngineError
 from ethogram.measure.passes import Passes
-from ethogram.measure.shared import PASS, Shared, common
+from ethogram.measure.shared import PASS, Shared
 from ethogram.measure.trunk import Trunked
 from ethogram.plan import Query, Value
-from ethogram.source.chat import continuation_tokens, encode, prompt_text, stop_token
+from ethogram.source.chat import common_length, continuation_tokens, encode, prompt_text, stop_token
 from ethogram.source.load import Loaded
 from ethogram.specs.errors import count
 
@@ -131,7 +131,7 @@ class LocalEngine:
             grown = [*batch, prompt]
             wide = max(sum(map(len, p.continuations)) for p in grown)
             uneven = batch and len(batch[0].continuations) != len(prompt.continuations)
-            also = [*alike, common(batch[-1].tokens, prompt.tokens)] if batch else []
+            also = [*alike, common_length([batch[-1].tokens, prompt.tokens])] if batch else []
             more = Shared.of([len(p.tokens) for p in grown], also).computed
             full = max(len(grown) * wide, more) > self.tokens or len(grown) > self.prompts
             apart = more - size > len(prompt.tokens) + PASS
@@ -249,7 +249,7 @@ class LocalEngine:
         batch: list[Query] = []
         start, last = 0, list[int]()
         for tokens, query in sized:
-            start = min(start, common(last, tokens)) if batch else len(tokens) - 1
+            start = min(start, common_length([last, tokens])) if batch else len(tokens) - 1
             size = start + (len(batch) + 1) * (len(tokens) - start)
             if batch and (len(batch) >= times * self.prompts or size > times * self.tokens):
                 yield batch

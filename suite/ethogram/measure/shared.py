@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ethogram.source.chat import common_length
+
 PASS = 128
 """Tokens that could be computed in the time that one more forward pass costs beside its tokens."""
 ALIKE = 16
@@ -45,19 +47,12 @@ class Shared:
         return cls(start, groups, grouped, start + first + rest)
 
     @classmethod
-    def by(cls, prompts: Sequence[Sequence[int]]) -> Shared:
+    def by(cls, prompts: Sequence[list[int]]) -> Shared:
         """Of tokenised prompts, in the order in which they stand."""
         pairs = itertools.pairwise(prompts)
-        return cls.of([len(tokens) for tokens in prompts], [common(a, b) for a, b in pairs])
-
-
-def common(one: Sequence[int], other: Sequence[int]) -> int:
-    """Tokens that both begin with, leaving each at least one of its own."""
-    limit = min(len(one), len(other)) - 1
-    for index in range(limit):
-        if one[index] != other[index]:
-            return index
-    return limit
+        return cls.of(
+            [len(tokens) for tokens in prompts], [common_length([a, b]) for a, b in pairs]
+        )
 
 
 def _groups(

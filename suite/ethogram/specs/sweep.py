@@ -71,14 +71,18 @@ class Sweep(FileSpec):
                 message = f"no {what} is called {name!r}{did_you_mean(name, known)}"
                 raise SpecError.at(self.place, message)
         base = suite.models.recipes[self.base]
-        changes: dict[str, Mapping[str, Setting]] = dict(self.recipes)
-        for values in itertools.product(*self.grid.values()) if self.grid else ():
-            named = dict(zip(self.grid, values, strict=True))
-            changes[", ".join(f"{key} {_shown(value)}" for key, value in named.items())] = named
         return {
             name: (self._changed(base, name, settings), settings)
-            for name, settings in (changes or {self.base: {}}).items()
+            for name, settings in self.changes().items()
         }
+
+    def changes(self) -> dict[str, Mapping[str, Setting]]:
+        """What every recipe changes of the base: those named, every combination, or the base alone."""
+        found: dict[str, Mapping[str, Setting]] = dict(self.recipes)
+        for values in itertools.product(*self.grid.values()) if self.grid else ():
+            named = dict(zip(self.grid, values, strict=True))
+            found[", ".join(f"{key} {_shown(value)}" for key, value in named.items())] = named
+        return found or {self.base: {}}
 
     def _changed(self, base: Recipe, name: str, settings: Mapping[str, Setting]) -> Recipe:
         if not settings:
