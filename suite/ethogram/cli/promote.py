@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ethogram.analyse.intervals import Interval
     from ethogram.cases import Case
     from ethogram.cases.requirement import RequirementCase
+    from ethogram.jobs import Run
     from ethogram.report.decision import Gate
     from ethogram.report.stored import StoredReport
 
@@ -61,29 +62,35 @@ def _gate(report: StoredReport, options: argparse.Namespace) -> Gate:
         return Gate(problem=_nothing_required(suite, options.model))
     if options.cache and not options.cache.is_dir():
         return Gate(problem=f"the cache {shown(options.cache)} does not exist")
+    run = _stored(suite, options.cache)
     other = report.written_by not in ("", __version__)
     changed = [
         *([f"ethogram, which was {report.written_by}"] if other else []),
         *_changed_files(report, suite),
-        *_changed_models(report, suite, found, options.cache),
+        *_changed_models(report, run, found),
     ]
     rests_on = dict.fromkeys(
         model.id for case in found for model in (*case.measured_models, case.reference)
     )
-    again = dict(_measured(suite, found, options.cache))
+    again = dict(_measured(run, found))
     return Gate([case.requirement for case in found], changed, again, list(rests_on))
 
 
-def _measured(
-    suite: Suite, cases: Iterable[RequirementCase], cache: Path | None
-) -> Iterator[tuple[str, Interval]]:
-    """What the stored scores say of each requirement, by its id; nothing is finetuned or scored."""
-    from ethogram.jobs import NotMeasured, Progress, Run
+def _stored(suite: Suite, cache: Path | None) -> Run:
+    """The suite over what is stored: nothing is fetched, and nothing is said."""
+    from ethogram.jobs import Progress, Run
     from ethogram.jobs.identity import Identities
-    from ethogram.source.obtain import SourceError
 
     run = Run(suite, Store(cache or default_root()), Progress(bars=False, write=lambda line: None))
     run.identities = Identities(suite, run.store, fetch=False)
+    return run
+
+
+def _measured(run: Run, cases: Iterable[RequirementCase]) -> Iterator[tuple[str, Interval]]:
+    """What the stored scores say of each requirement, by its id; nothing is finetuned or scored."""
+    from ethogram.jobs import NotMeasured
+    from ethogram.source.obtain import SourceError
+
     for case in cases:
         try:
             run.learn(case.needs(), ask=False)
@@ -114,22 +121,19 @@ def _changed_files(report: StoredReport, suite: Suite) -> Iterator[str]:
             yield name
 
 
-def _changed_models(
-    report: StoredReport, suite: Suite, cases: Iterable[Case], cache: Path | None
-) -> Iterator[str]:
+def _changed_models(report: StoredReport, run: Run, cases: Iterable[Case]) -> Iterator[str]:
     """Models that the requirements rest on and that are others now, as far as this is known here."""
     from ethogram.cases.base import merged
     from ethogram.jobs import NotMeasured
-    from ethogram.jobs.identity import Identities
     from ethogram.source.obtain import SourceError
 
-    identities = Identities(suite, Store(cache or default_root()), fetch=False)
+    catalogue = run.suite.catalogue
     for name in merged(case.needs() for case in cases):
         then = report.digests.get(name)
-        if then is None or name not in suite.catalogue:
+        if then is None or name not in catalogue:
             continue
         try:
-            now = identities.digest(suite.catalogue[name])
+            now = run.identities.digest(catalogue[name])
         except (NotMeasured, ValueError, SpecError, SourceError, StoreError):
             continue
         if now not in (None, then):

@@ -21,7 +21,7 @@ from ethogram.source.obtain import (
     identity,
     obtain,
 )
-from ethogram.source.precision import precision
+from ethogram.source.precision import computed
 from ethogram.specs.catalogue import Model
 from ethogram.specs.constitution import Replay
 from ethogram.specs.errors import Place, count
@@ -168,8 +168,7 @@ class Identities:
             return None
         if model.recipe is not None and model.recipe.full:
             files = {n: d for n, d in manifest["files"].items() if n != LOSSES}
-            shared = {"dtype": precision(model.source), "template": model.source.template}
-            return digest_of({"checkpoint": digest_of(files), **shared})
+            return digest_of({"checkpoint": digest_of(files), **computed(model.source)})
         weights = {name: manifest["files"][name] for name in ADAPTER_FILES}
         return digest_of({"source": source, "adapter": weights})
 
@@ -183,8 +182,7 @@ class Identities:
             return digest_of({"source": source, "adapter": weights})
         if candidate.checkpoint:
             folder = self.base / candidate.checkpoint
-            shared = {"dtype": precision(model.source), "template": model.source.template}
-            return digest_of({"checkpoint": folder_digest(folder), **shared})
+            return digest_of({"checkpoint": folder_digest(folder), **computed(model.source)})
         named = [candidate.endpoint, candidate.model]
         return digest_of({"endpoint": named, "template-of": source})
 

@@ -14,7 +14,7 @@ import torch
 from transformers import DynamicCache
 
 from ethogram.measure.shared import Shared
-from ethogram.measure.trunk import Trunked
+from ethogram.measure.trunk import Trunked, closeness
 from ethogram.source.load import Loaded, cached, sees_all
 
 CHUNK = 64
@@ -177,8 +177,8 @@ class Passes:
             return False
         finally:
             self.__dict__.pop("blocks", None)
-        whole = {weight.dtype for weight in self.loaded.model.parameters()} == {torch.float32}
-        return bool(torch.allclose(together, apart, rtol=0, atol=1e-3 if whole else 0.5))
+        atol = closeness(self.loaded.model)
+        return bool(torch.allclose(together, apart, rtol=0, atol=atol))
 
     def _tried(self, blocks: bool, lanes: list[list[list[int]]]) -> torch.Tensor:
         """What a few tokens score with answers side by side, or each in a row of its own."""

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
-from ethogram.source.load import Loaded, cached, sees_all
+from ethogram.source.load import Loaded, cached, in_bfloat16, sees_all
 
 BYTES = 2**30
 """Held of one source's batches at most; the others are computed for every model."""
@@ -146,7 +146,7 @@ def trunked(loaded: Loaded, depth: int, memo: Memo) -> Loaded:
         whole = _tried(model, DynamicCache(), loaded.device)
         parts = Trunked(model, depth, memo)
         found = _tried(parts, parts.new_cache(), loaded.device)
-        same = bool(torch.allclose(found, whole, rtol=0, atol=_close(model)))
+        same = bool(torch.allclose(found, whole, rtol=0, atol=closeness(model)))
     except torch.OutOfMemoryError:
         raise
     except Exception:  # whatever an architecture trips over, it is not parted
@@ -164,7 +164,8 @@ def _number(layer: Any) -> int | None:
     return found if isinstance(found, int) else None
 
 
-def _close(model: Any) -> float:
+def closeness(model: Any) -> float:
+    """How far apart two ways of computing may lie, in nats: 0.5 where some weights are rounded."""
     rounded = {weight.dtype for weight in model.parameters()} != {torch.float32}
     return 0.5 if rounded else CLOSE
 
@@ -203,9 +204,7 @@ def _parted(model: Any, depth: int) -> tuple[Any, Any]:
     if model.__dict__.get("forward") is not None:
         for part in (lower, causal):
             part.__dict__.pop("forward", None)
-            part.forward = torch.autocast(next(model.parameters()).device.type, torch.bfloat16)(
-                part.forward
-            )
+            in_bfloat16(part, next(model.parameters()).device)
     return lower, causal
 
 

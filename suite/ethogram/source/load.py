@@ -130,8 +130,13 @@ def ready(loaded: Loaded, source: Source, *, whole: bool = False) -> Loaded:
 
         head.forward = in_full
     # Every caller is covered, also peft's wrappers, which call the model's own forward.
-    model.forward = torch.autocast(kind, torch.bfloat16)(model.forward)
+    in_bfloat16(model, loaded.device)
     return loaded
+
+
+def in_bfloat16(module: Any, device: torch.device) -> None:
+    """Let the module's forward pass multiply in bfloat16."""
+    module.forward = torch.autocast(device.type, torch.bfloat16)(module.forward)
 
 
 def load_tokenizer(folder: Path, source: Source) -> Any:

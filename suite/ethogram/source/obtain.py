@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ethogram.source.precision import precision, weights_dtype
+from ethogram.source.precision import computed, weights_dtype
 from ethogram.specs.errors import shown
 from ethogram.specs.models import Candidate, Source
 from ethogram.store import Store, digest_of, file_digest
@@ -40,7 +40,7 @@ def identity(source: Source, base: Path, *, fetch: bool = True) -> str:
     model by its commit. `base` is the folder that relative paths start from. Raises SourceError
     where that cannot be known; without `fetch` also for a hub model that is not on this machine.
     """
-    shared = {"dtype": precision(source), "template": source.template}
+    shared = computed(source)
     if source.hub:
         return digest_of({"hub": source.hub, "commit": _snapshot(source, fetch).name, **shared})
     if source.folder:

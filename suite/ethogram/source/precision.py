@@ -37,6 +37,11 @@ def native_bfloat16() -> bool:
         return False
 
 
+def computed(source: Source) -> dict[str, str | None]:
+    """What tells two uses of the same weights apart, as part of a digest."""
+    return {"dtype": precision(source), "template": source.template}
+
+
 def weights_dtype(source: Source) -> Literal["float32", "bfloat16", "float16"]:
     """What the weights are read in: `mixed` reads them whole."""
     return "float32" if source.dtype == "mixed" else source.dtype
