@@ -12,10 +12,10 @@ from pathlib import Path
 
 from ethogram.cases import cases_of
 from ethogram.measure.engine import LocalEngine
-from ethogram.measure.trunk import Memo, trunked
 from ethogram.plan import Query, Value
 from ethogram.source.load import Loaded, load_base, ready
 from ethogram.source.obtain import obtain
+from ethogram.source.trunk import Memo, trunked
 from ethogram.specs.suite import Suite
 from ethogram.store import Store, default_root
 

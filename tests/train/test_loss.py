@@ -15,9 +15,9 @@ from ethogram.specs.errors import Place
 from ethogram.specs.models import Lora, Preference, Recipe, Source
 from ethogram.train import loss as module
 from ethogram.train.encode import encode_samples
+from ethogram.train.examples import Example
 from ethogram.train.lora import finetune
 from ethogram.train.loss import (
-    Example,
     _shared_start,
     answer_logprobs,
     batch_loss,

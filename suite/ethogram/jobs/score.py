@@ -18,7 +18,7 @@ from ethogram.specs.errors import count
 from ethogram.store import StoreError
 
 if TYPE_CHECKING:
-    from ethogram.measure.trunk import Memo
+    from ethogram.source.trunk import Memo
 
 
 class Engine(Protocol):
@@ -142,8 +142,8 @@ def engine_for(
 ) -> Engine:
     """The model, loaded. Raises SourceError when it cannot be, or its adapter does nothing."""
     from ethogram.measure.engine import LocalEngine
-    from ethogram.measure.trunk import Memo, trunked
     from ethogram.source.load import attach_adapter, load_base, ready
+    from ethogram.source.trunk import Memo, trunked
 
     candidate = model.candidate
     if candidate is not None and candidate.endpoint is not None:

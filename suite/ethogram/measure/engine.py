@@ -18,10 +18,10 @@ import torch
 from ethogram.measure.errors import EngineError
 from ethogram.measure.passes import Passes
 from ethogram.measure.shared import PASS, Shared
-from ethogram.measure.trunk import Trunked
 from ethogram.plan import Query, Value
 from ethogram.source.chat import common_length, continuation_tokens, encode, prompt_text, stop_token
 from ethogram.source.load import Loaded
+from ethogram.source.trunk import Trunked
 from ethogram.specs.errors import count
 
 TOKENS = 2048

@@ -14,8 +14,8 @@ import torch
 from transformers import DynamicCache
 
 from ethogram.measure.shared import Shared
-from ethogram.measure.trunk import Trunked, closeness
 from ethogram.source.load import Loaded, cached, sees_all
+from ethogram.source.trunk import Trunked, closeness
 
 CHUNK = 64
 """Rows of logits that are read at once."""

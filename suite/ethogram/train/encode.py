@@ -9,7 +9,7 @@ from typing import Any
 from ethogram.plan import ask
 from ethogram.source.chat import prompt_text, stop_token, supervised
 from ethogram.train.errors import FinetuneError
-from ethogram.train.loss import Example
+from ethogram.train.examples import Example
 from ethogram.train.samples import REPLAY, Sample
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from ethogram.train.loss import reference_logprobs
 from ethogram.train.samples import Sample
 from ethogram.train.shape import trainable
 from ethogram.train.steps import Lesson, Step, begin, run
+from ethogram.train.upper import upper_of
 
 LOSSES = "loss.json"
 
@@ -50,11 +52,13 @@ def finetune(
     if keep and (recipe.full or checkpoints):
         raise FinetuneError("steps are kept of adapters alone, trained in one go")
     examples = encode_samples(base.tokenizer, samples, recipe.max_length)
-    reference = reference_logprobs(base.model, examples, base)
+    upper = upper_of(base, examples, recipe)
+    reference = reference_logprobs(upper or base.model, examples, base)
     torch.manual_seed(seed)
     dtype = base.model.dtype
     model = trainable(base.model, recipe)
-    lesson = Lesson(examples, recipe, seed, base, reference)
+    upper = upper and replace(upper, whole=model)
+    lesson = Lesson(examples, recipe, seed, base, reference, upper)
     training = begin(model, lesson)
     saver = Saver(checkpoints, say)
     if done := saver.resume(training):

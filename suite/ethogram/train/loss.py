@@ -6,8 +6,7 @@ computed for them only (over a whole batch of sequences the logits would dominat
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,27 +14,8 @@ from transformers import DynamicCache
 
 from ethogram.source.chat import common_length
 from ethogram.source.load import Loaded, cached
-
-ROWS = 16
-"""Rows in one forward pass that only reads."""
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A tokenised sample. Positions from `prompt` on carry the loss."""
-
-    tokens: tuple[int, ...]
-    prompt: int
-    rejected: tuple[Example, ...] = ()
-    weight: float = 1.0
-    """Of the pair, where this is a rejected answer."""
-    replay: bool = False
-    """Harmless replay, on which the model may be held to its source."""
-
-
-def supervised_tokens(batch: Sequence[Example]) -> int:
-    """Tokens of the batch that carry the loss."""
-    return sum(len(example.tokens) - example.prompt for example in batch)
+from ethogram.train.examples import ROWS, Example, left_padded, parts
+from ethogram.train.upper import Upper
 
 
 def batch_loss(model: Any, batch: Sequence[Example], base: Loaded) -> torch.Tensor:
@@ -65,7 +45,7 @@ def preference_loss(
     rows = [*answers, *dict.fromkeys(r for _, r in rejected)]
     found: dict[Example, tuple[torch.Tensor, torch.Tensor]] = {}
     # Short rejected answers and long ones apart, so that little is computed for padding.
-    for part in _parts(rows, len(batch)):
+    for part in parts(rows, len(batch)):
         sums, counts = answer_logprobs(model, part, base)
         found.update(zip(part, zip(sums, counts, strict=True), strict=True))
     total = torch.stack([found[e][0] for e in answers]).sum()
@@ -105,15 +85,10 @@ def reference_logprobs(
     rows = list(dict.fromkeys(row for e in examples if e.rejected for row in (e, *e.rejected)))
     found: dict[Example, float] = {}
     with torch.no_grad():
-        for part in _parts(rows, ROWS):
+        for part in parts(rows, ROWS):
             sums, counts = answer_logprobs(model, part, base)
             found.update(zip(part, (sums / counts).tolist(), strict=True))
     return found
-
-
-def _parts(rows: Sequence[Example], size: int) -> Iterator[list[Example]]:
-    ordered = sorted(rows, key=lambda e: len(e.tokens))
-    yield from (ordered[i : i + size] for i in range(0, len(ordered), size))
 
 
 def answer_logprobs(
@@ -136,21 +111,13 @@ def _answer_logits(
     keys and values, through which the gradient flows, are handed to every row.
     """
     cache, shared = _shared_start(model, batch, base)
-    length = max(len(example.tokens) for example in batch)
     kept = max(len(example.tokens) - example.prompt for example in batch)
-    pad = base.tokenizer.pad_token_id or 0
-    tokens = torch.full((len(batch), length - shared), pad)
-    mask = torch.zeros((len(batch), length), dtype=torch.long)
-    mask[:, :shared] = 1
-    labels = torch.full((len(batch), kept), -100)
-    for row, example in enumerate(batch):
-        own, answer = len(example.tokens) - shared, len(example.tokens) - example.prompt
-        tokens[row, -own:] = torch.tensor(example.tokens[shared:])
-        mask[row, -own:] = 1
-        labels[row, kept - answer :] = torch.tensor(example.tokens[example.prompt :])
+    labels = left_padded([torch.tensor(e.tokens[e.prompt :]) for e in batch], pad=-100)
+    own = left_padded([torch.ones(len(e.tokens) - shared, dtype=torch.long) for e in batch])
+    mask = torch.cat([own.new_ones((len(batch), shared)), own], dim=1)
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, shared:]
     logits = model(
-        input_ids=tokens.to(base.device),
+        **_entering(model, batch, base, shared),
         attention_mask=mask.to(base.device),
         position_ids=positions.to(base.device),
         **cached(model, cache),
@@ -166,8 +133,19 @@ def _shared_start(model: Any, batch: Sequence[Example], base: Loaded) -> tuple[A
     shared = common_length([list(example.tokens[: example.prompt - 1]) for example in batch])
     if shared < 1 or getattr(config, "sliding_window", None):
         return None, 0
-    cache = DynamicCache(config=model.config)
-    start = torch.tensor([batch[0].tokens[:shared]], device=base.device)
-    model(input_ids=start, **cached(model, cache), logits_to_keep=1)
+    upper = isinstance(model, Upper)
+    cache = model.new_cache() if upper else DynamicCache(config=model.config)
+    model(**_entering(model, batch[:1], base, 0, shared), **cached(model, cache), logits_to_keep=1)
     cache.batch_repeat_interleave(len(batch))
     return cache, shared
+
+
+def _entering(
+    model: Any, batch: Sequence[Example], base: Loaded, start: int, end: int | None = None
+) -> dict[str, torch.Tensor]:
+    """What the model is given of every row from token `start` to `end`, padded on the left."""
+    if isinstance(model, Upper):
+        return {"inputs_embeds": model.entering(batch, start, end)}
+    rows = [torch.tensor(example.tokens[start:end]) for example in batch]
+    pad = base.tokenizer.pad_token_id or 0
+    return {"input_ids": left_padded(rows, pad).to(base.device)}

@@ -14,8 +14,10 @@ from ethogram.source.load import Loaded
 from ethogram.specs.models import Recipe
 from ethogram.train.checkpoint import Saver, Training
 from ethogram.train.errors import FinetuneError
-from ethogram.train.loss import Example, batch_loss, divergence, preference_loss, supervised_tokens
+from ethogram.train.examples import Example, supervised_tokens
+from ethogram.train.loss import batch_loss, divergence, preference_loss
 from ethogram.train.samples import steps_of
+from ethogram.train.upper import Upper
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +31,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Lesson:
-    """What is learnt and how. `reference`: log-probs on the base, for pairs."""
+    """What is learnt and how. `reference`: log-probs on the base, for pairs.
+
+    `upper`: what is called in place of the whole model where its upper layers alone learn.
+    """
 
     examples: Sequence[Example]
     recipe: Recipe
     seed: int
     base: Loaded
     reference: dict[Example, float] = field(default_factory=dict)
+    upper: Upper | None = None
 
     @property
     def per_epoch(self) -> int:
@@ -135,7 +141,7 @@ def _loss(
     """The batch's part of its step's loss; the parts add up to the loss of one large batch."""
     # Means over tokens are weighted by tokens: equal weights would favour short answers.
     tokens = supervised_tokens(batch) / sum(map(supervised_tokens, group))
-    model, base = training.model, lesson.base
+    model, base = lesson.upper or training.model, lesson.base
     preference = lesson.recipe.preference
     if preference is None:
         loss = batch_loss(model, batch, base) * tokens

@@ -1,7 +1,8 @@
 """The layers that no adapter touches, computed once for all models of a source.
 
 Where a recipe adapts the upper layers alone, the lower ones are the source's in every model: what they
-make of a batch is kept from the model that is scored first, and handed to the others.
+make of a batch is kept from the model that is scored first, and handed to the others. A training of
+the upper layers reads what enters them (`train/upper.py`).
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class Trunked:
         self._memo = memo
         self._past: Passes | None = None
         self._made: Passes | None = None
-        self._lower, self._upper = _parted(model, depth)
+        self.lower, self.upper = _parted(model, depth)
 
     def parameters(self) -> Iterator[torch.Tensor]:
         return iter(self._weights)
@@ -119,12 +120,12 @@ class Trunked:
             hidden = self._past.pop(0)
             assert hidden.shape[:2] == input_ids.shape, "of another batch"
         else:
-            lower = cached(self._lower, past_key_values.lower)
-            hidden = self._lower(input_ids=input_ids, **shared, **lower).last_hidden_state
+            lower = cached(self.lower, past_key_values.lower)
+            hidden = self.lower(input_ids=input_ids, **shared, **lower).last_hidden_state
             if self._made is not None:
                 self._made.append(hidden)
-        upper = cached(self._upper, past_key_values.upper)
-        return self._upper(inputs_embeds=hidden, **shared, **upper, **more)
+        upper = cached(self.upper, past_key_values.upper)
+        return self.upper(inputs_embeds=hidden, **shared, **upper, **more)
 
 
 def trunked(loaded: Loaded, depth: int, memo: Memo) -> Loaded:

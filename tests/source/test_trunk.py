@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import torch
 
-from ethogram.measure import trunk as module
 from ethogram.measure.engine import LocalEngine
 from ethogram.measure.probes import choice
-from ethogram.measure.trunk import Memo, Trunked, trunked
 from ethogram.plan import Query, Value, ask
+from ethogram.source import trunk as module
 from ethogram.source.load import Loaded, attach_adapter, load_base
+from ethogram.source.trunk import Memo, Trunked, trunked
 from ethogram.specs.errors import Place
 from ethogram.specs.models import Lora, Recipe, Source
 from ethogram.train.lora import finetune
