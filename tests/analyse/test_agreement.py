@@ -64,7 +64,7 @@ def test_it_is_symmetric_and_its_limits_stand_around_it(rows: list[tuple[str, st
     if math.isnan(found.value):
         return
     assert found.value == pytest.approx(turned.value)
-    assert found.low == pytest.approx(turned.low)
+    assert found.low == pytest.approx(turned.low, abs=1e-7)
     assert -1 <= found.low <= found.value <= found.high <= 1
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ethogram.analyse.intervals import sign_interval
+from ethogram.analyse.intervals import adjusted_interval
 from ethogram.analyse.projectability import (
     auc,
     discriminant_match,
@@ -57,7 +57,12 @@ def test_signature_match_by_hand_over_signed_dimensions_only() -> None:
 
 def test_a_dimension_that_was_not_measured_does_not_count() -> None:
     shifts = {"rules": np.array([1.0, 1.0, -1.0])}
-    assert signature_match(shifts, SIGNATURES["duty"]) == sign_interval(shifts["rules"])
+    found = signature_match(shifts, SIGNATURES["duty"])
+    assert found is not None
+    expected = adjusted_interval(shifts["rules"])
+    assert (found.value, found.low, found.high, found.n) == pytest.approx(
+        (expected.value, expected.low, expected.high, 3)
+    )
 
 
 def test_without_signed_dimensions_there_is_no_match() -> None:

@@ -26,7 +26,7 @@ WIDTHS = (Z + POWER) / Z
 """Half-widths of the interval that an effect must lie off the line to be found so often."""
 EQUIVALENCE = 0.2
 """Half-width of the band within which an effect counts as none."""
-SAME_FROM = 96
+SAME_FROM = 94
 """Fewest items of which `same` can hold if every one moves; of fewer only with ties."""
 
 
@@ -152,13 +152,14 @@ def _items_within_band(interval: Interval) -> int:
 def _power_within_band(interval: Interval, n: int) -> float:
     """P(both limits of `sign_interval` within the band) at n items, by the normal approximation.
 
-    The centre of that interval is shrunk by n / (n + 2), and its half-width goes with n + 2.
+    As of Wilson's: the centre is shrunk by n / (n + Z^2), and the half-width goes with n + Z^2.
     """
-    variance = ((interval.high - interval.low) / 2 / Z) ** 2 * (interval.n + 2)
-    room = EQUIVALENCE - Z * math.sqrt(variance / (n + 2))
+    more = Z**2
+    variance = ((interval.high - interval.low) / 2 / Z) ** 2 * (interval.n + more)
+    room = EQUIVALENCE - Z * math.sqrt(variance / (n + more))
     if room <= 0:
         return 0.0
-    centre, error = interval.value * n / (n + 2), math.sqrt(variance * n) / (n + 2)
+    centre, error = interval.value * n / (n + more), math.sqrt(variance * n) / (n + more)
     found = stats.norm.cdf((room - centre) / error) - stats.norm.cdf((-room - centre) / error)
     return float(found)
 

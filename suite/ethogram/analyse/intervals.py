@@ -6,10 +6,12 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
+from scipy.optimize import brentq
 
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
@@ -39,11 +41,27 @@ class Interval:
 def sign_interval(values: ArrayLike, clusters: Sequence[object] | None = None) -> Interval:
     """P(x > 0) - P(x < 0) in [-1, 1], which is 2 P(x > 0) + P(x = 0) - 1, with its interval.
 
-    The adjusted Wald interval of Bonett and Price (2012, J. Educ. Behav. Stat. 37:479) for a
-    difference of paired proportions, with the effective number of clusters in place of n. A
-    bootstrap collapses to width zero when every item moves the same way; Wilson's interval is far
-    too wide under ties. Coverage at n = 24 is simulated in tests/analyse/test_intervals.py.
+    The score interval of Tango (1998, Statistics in Medicine 17:891) for a difference of paired
+    proportions, with the effective number of clusters in place of n; Wilson's where nothing ties. A
+    bootstrap collapses to width zero when every item moves the same way; Wilson's interval alone is
+    far too wide under ties. Coverage at n = 24 is simulated in tests/analyse/test_intervals.py.
     Raises ValueError on an empty or non-finite array.
+    """
+    signs = np.sign(finite(values))
+    n = effective_size(signs, clusters)
+    up, down = float(np.mean(signs > 0)) * n, float(np.mean(signs < 0)) * n
+    value = float(signs.mean())
+    low, high = -_score_limit(down, up, n), _score_limit(up, down, n)
+    return Interval(value, min(low, value), max(high, value), len(signs))
+
+
+def adjusted_interval(values: ArrayLike, clusters: Sequence[object] | None = None) -> Interval:
+    """What `sign_interval` estimates, as a part of a mean over many dimensions.
+
+    The adjusted Wald interval of Bonett and Price (2012, J. Educ. Behav. Stat. 37:479), with the
+    effective number of clusters in place of n. Close to 1 a score interval reaches little above the
+    value, so that the mean of eight covers 89 % where each is 0.9; of these it covers 95 %. Raises
+    ValueError on an empty or non-finite array.
     """
     signs = np.sign(finite(values))
     n = effective_size(signs, clusters)
@@ -54,6 +72,27 @@ def sign_interval(values: ArrayLike, clusters: Sequence[object] | None = None) -
     value = float(signs.mean())
     low, high = max(-1.0, centre - half), min(1.0, centre + half)
     return Interval(value, min(low, value), max(high, value), len(signs))
+
+
+@lru_cache(maxsize=100_000)
+def _score_limit(up: float, down: float, n: float) -> float:
+    """The largest difference of shares that (up - down) of n is no score test's evidence against.
+
+    Counts need not be whole: those of clusters are not.
+    """
+    value = (up - down) / n
+
+    def beyond(difference: float) -> float:
+        """How much further than Z standard errors the difference lies above what was seen."""
+        b = -up - down + (2 * n - up + down) * difference
+        c = -down * difference * (1 - difference)
+        fewer = (math.sqrt(max(0.0, b**2 - 8 * n * c)) - b) / (4 * n)
+        error = math.sqrt(max(0.0, n * (2 * fewer + difference * (1 - difference))))
+        return n * (difference - value) - Z * error
+
+    # Where all went one way the error vanishes at the value itself, which is no limit.
+    near = value + 1e-9
+    return 1.0 if near >= 1 or beyond(1.0) <= 0 else float(brentq(beyond, near, 1.0, xtol=1e-12))
 
 
 def proportion(count: int, n: int) -> Interval:

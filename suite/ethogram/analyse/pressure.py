@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ethogram.analyse.intervals import UNCLUSTERED, Clusters, combined, sign_interval
+from ethogram.analyse.intervals import UNCLUSTERED, Clusters, adjusted_interval, combined
 from ethogram.analyse.resample import Floats, Stratum, resampled
 from ethogram.analyse.spread import Share, share_of
 
@@ -32,8 +32,8 @@ def retention(
         without = np.sign(parts[name][1]) * signs[name]
         stems = clusters.get(name)
         strata.append(Stratum.of(np.column_stack([under, without]), stems, bounded=True))
-        pressed.append(sign_interval(under, stems))
-        plain.append(sign_interval(without, stems))
+        pressed.append(adjusted_interval(under, stems))
+        plain.append(adjusted_interval(without, stems))
     weights = [1 / len(signed)] * len(signed)
 
     def ratio(means: list[Floats]) -> Floats:

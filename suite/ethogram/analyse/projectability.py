@@ -12,6 +12,7 @@ from ethogram.analyse.intervals import (
     UNCLUSTERED,
     Clusters,
     Interval,
+    adjusted_interval,
     auc,
     combined,
     difference_interval,
@@ -31,7 +32,7 @@ def signature_match(
     signed = [name for name in shifts if signs.get(name, 0)]
     if not signed:
         return None
-    parts = [sign_interval(shifts[name], clusters.get(name)) for name in signed]
+    parts = [adjusted_interval(shifts[name], clusters.get(name)) for name in signed]
     return combined([signs[name] / len(signed) for name in signed], parts)
 
 
@@ -56,7 +57,7 @@ def discriminant_match(
     than two signatures that have a sign on the dimensions measured, and on empty or NaN shifts.
     """
     names = sorted(shifts)
-    effects = [sign_interval(shifts[name], clusters.get(name)) for name in names]
+    effects = [adjusted_interval(shifts[name], clusters.get(name)) for name in names]
     weights = {}
     for constitution, signs in signatures.items():
         given = [float(signs.get(name, 0)) for name in names]
