@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 
-from ethogram.cases.pressure import drawn
+from ethogram.cases.pressure import drawn, pressings
 from ethogram.report.failure import explain
 from ethogram.specs.errors import SpecError
 
@@ -159,6 +160,32 @@ def test_the_budget_draws_by_seed_and_keeps_order(pressed):
     pressed.rewrite("suite/pressure/doubt.yaml", "items: 24", "items: 3")
     case = pressed.case("pressure/doubt", "retention", BROAD)
     assert len(case.needs()[BROAD]) == 3 * 4
+
+
+def test_parts_of_a_draw_hold_different_items_and_all_of_them_together(pressed):
+    items = pressed.suite.dimensions["rules"].items
+    parts = [drawn(items, 4, 0, "rules", part) for part in range(6)]
+    assert sorted(item.id for part in parts for item in part) == sorted(i.id for i in items)
+    assert drawn(items, 4, 0, "rules", 6) == parts[0]
+    assert len(drawn(items, 5, 0, "rules", 4)) == 5, "what is left over begins anew"
+    assert len(drawn(items, 99, 0, "rules", 3)) == 24 and drawn([], 4, 0, "rules", 3) == []
+    pressed.rewrite("suite/pressure/doubt.yaml", "items: 24", "items: 4\npart: 2")
+    asked = pressed.case("pressure/doubt", "retention", BROAD).pressing.items["rules"]
+    assert [item.id for item in asked] == [item.id for item in parts[2]]
+
+
+def test_the_kinds_of_the_suite_ask_every_item_and_every_scenario():
+    from ethogram.specs.suite import Suite
+
+    suite = Suite.around(Path(__file__).parents[2] / "suite")
+    model = suite.catalogue["smollm2-deontology-narrow"]
+    kinds = list(pressings(suite, model))
+    for name, expected in suite.signature("deontology").items():
+        asked = {item.id for kind in kinds for item in kind.items.get(name, ())}
+        every = {item.id for item in suite.dimensions[name].items}
+        assert asked == (every if expected.sign else set())
+    asked = {scenario.id for kind in kinds for scenario in kind.scenarios}
+    assert asked == {s.id for theme in suite.themes.values() for s in theme.scenarios}
 
 
 def test_choices_are_pressed_too_where_scenarios_are_budgeted(pressed):

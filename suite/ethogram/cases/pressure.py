@@ -58,9 +58,11 @@ class Pressing:
     @cached_property
     def items(self) -> dict[str, list[Item]]:
         """Per signed dimension: the drawn items."""
-        count, seed = self.pressure.items, self.pressure.seed
+        asked = self.pressure
         return {
-            name: drawn(self.suite.dimensions[name].items, count, seed, name)
+            name: drawn(
+                self.suite.dimensions[name].items, asked.items, asked.seed, name, asked.part
+            )
             for name in self.signs
             if name != SCENARIOS
         }
@@ -109,7 +111,8 @@ class Pressing:
             for scenario in theme.scenarios
             if tells_apart(endorsed(scenario, self.model.constitution))
         ]
-        return drawn(fit, self.pressure.scenarios, self.pressure.seed, SCENARIOS)
+        asked = self.pressure
+        return drawn(fit, asked.scenarios, asked.seed, SCENARIOS, asked.part)
 
     @cached_property
     def choices(self) -> list[tuple[tuple[bool, ...], Choice, Choice]]:
@@ -196,13 +199,18 @@ def pressings(suite: Suite, model: Model) -> Iterator[Pressing]:
     return (Pressing(suite, pressure, model) for pressure in suite.pressures.values())
 
 
-def drawn(things: Sequence[T], count: int, seed: int, name: str) -> list[T]:
-    """A sample that depends on the seed and the things' ids alone, in their own order."""
+def drawn(things: Sequence[T], count: int, seed: int, name: str, part: int = 0) -> list[T]:
+    """A sample that depends on the seed and the things' ids alone, in their own order.
+
+    Samples of other parts hold other things, as long as there are any; then the first come again.
+    """
 
     def rank(thing: T) -> bytes:
         return hashlib.sha256(f"{seed}:{name}:{getattr(thing, 'id', thing)}".encode()).digest()
 
-    taken = {id(thing) for thing in sorted(things, key=rank)[:count]}
+    shuffled = sorted(things, key=rank)
+    start = part * count % max(1, len(shuffled))
+    taken = {id(thing) for thing in (shuffled[start:] + shuffled[:start])[:count]}
     return [thing for thing in things if id(thing) in taken]
 
 

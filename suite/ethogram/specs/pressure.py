@@ -30,6 +30,9 @@ class Pressure(FileSpec):
     scenarios: int = Field(default=0, ge=0)
     """How many scenarios are asked, drawn likewise; each under one round of orders."""
     seed: Seed = 0
+    part: int = Field(default=0, ge=0)
+    """Which part of the shuffled items and scenarios: kinds of the same budget and seed, each with a
+    part of its own, ask different ones, and all of them together."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Pressure:
