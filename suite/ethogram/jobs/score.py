@@ -143,6 +143,7 @@ def engine_for(
     """The model, loaded. Raises SourceError when it cannot be, or its adapter does nothing."""
     from ethogram.measure.engine import LocalEngine
     from ethogram.source.load import attach_adapter, load_base, ready
+    from ethogram.source.packed import packed
     from ethogram.source.trunk import Memo, trunked
 
     candidate = model.candidate
@@ -153,10 +154,10 @@ def engine_for(
         return EndpointEngine(candidate, source, model.source)
     if candidate is not None and candidate.checkpoint is not None:
         loaded = load_base(identities.base / candidate.checkpoint, model.source)
-        return LocalEngine(ready(loaded, model.source), progress.say)
+        return LocalEngine(packed(ready(loaded, model.source)), progress.say)
     if model.recipe is not None and model.recipe.full:
         loaded = load_base(adapter_of(model, identities, progress), model.source)
-        return LocalEngine(ready(loaded, model.source), progress.say)
+        return LocalEngine(packed(ready(loaded, model.source)), progress.say)
     folder = identities.obtain(model.source, progress.say)
     loaded = load_base(folder, model.source)
     depth = trunk.depth(loaded.shared) if trunk else 0
@@ -164,7 +165,7 @@ def engine_for(
         loaded = attach_adapter(loaded, identities.base / str(candidate.adapter))
     elif model.recipe is not None:
         loaded = attach_adapter(loaded, adapter_of(model, identities, progress))
-    loaded = ready(loaded, model.source)
+    loaded = packed(ready(loaded, model.source))
     if trunk is not None:
         trunk.memo = trunk.memo or Memo()
         loaded = trunked(loaded, depth, trunk.memo)
