@@ -54,7 +54,7 @@ def test_errors_are_counted_as_not_measured(report):
 def test_a_note_says_that_same_cannot_hold_of_few_moving_items(report, outcome):
     few = outcome(expected="same", measured=Interval(0.0, -0.38, 0.38, 24))
     many = outcome(expected="same", measured=Interval(0.0, -0.18, 0.18, 120))
-    said = "1 case expects `same` of fewer than 96 items"
+    said = "1 case expects `same` of fewer than 94 items"
     assert any(note.startswith(said) for note in report(outcomes=(few, many)).notes)
     assert not any("`same`" in note for note in report(outcomes=(many, outcome())).notes)
 

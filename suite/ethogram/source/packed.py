@@ -42,7 +42,7 @@ def packed(loaded: Loaded) -> Loaded:
         return loaded
     if same:
         for part, fast in found:
-            part.forward = fast  # type: ignore[method-assign]
+            part.forward = fast
     return loaded
 
 
