@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from ethogram.cli.files import SHOWN, UsageError, suite_around, write
+from ethogram.cli.numbers import at_least
 from ethogram.importers import Imported, persona_jsonl
 from ethogram.specs.constitution import Direction
 from ethogram.specs.errors import SpecError, count, did_you_mean, shown
@@ -123,12 +124,6 @@ def _confidence(text: str) -> float:
     return number
 
 
-def _limit(text: str) -> int:
-    if not text.isdecimal() or int(text) < 2:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of items, which must be 2 or more")
-    return int(text)
-
-
 def add_arguments(verbs: Any) -> None:
     """The verb's own part of the command line."""
     parser = verbs.add_parser(
@@ -160,10 +155,16 @@ def add_arguments(verbs: Any) -> None:
         help="leave out statements whose label is less sure",
     )
     parser.add_argument(
-        "--limit", type=_limit, metavar="N", help="keep a sample of N items (default: all)"
+        "--limit",
+        type=at_least(2, "number of items"),
+        metavar="N",
+        help="keep a sample of N items (default: all)",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="the sample's seed (default: %(default)s)"
+        "--seed",
+        type=at_least(0, "seed"),
+        default=0,
+        help="the sample's seed (default: %(default)s)",
     )
     parser.add_argument(
         "--to", type=Path, metavar="DIR", help="where to write (default: suite/persona)"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ethogram.cli.files import SHOWN, UsageError, suite_around, write
+from ethogram.cli.numbers import at_least
 from ethogram.importers import (
     LISTS,
     ImportedTheme,
@@ -117,12 +118,6 @@ def _delimiter(text: str) -> str:
     return found
 
 
-def _limit(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of scenarios")
-    return int(text)
-
-
 def add_arguments(verbs: Any) -> None:
     """The verb's own part of the command line."""
     parser = verbs.add_parser(
@@ -161,10 +156,16 @@ def add_arguments(verbs: Any) -> None:
         help="leave bad rows out and name them, instead of stopping",
     )
     parser.add_argument(
-        "--limit", type=_limit, metavar="N", help="keep a sample of N rows (default: all)"
+        "--limit",
+        type=at_least(1, "number of scenarios"),
+        metavar="N",
+        help="keep a sample of N rows (default: all)",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="the sample's seed (default: %(default)s)"
+        "--seed",
+        type=at_least(0, "seed"),
+        default=0,
+        help="the sample's seed (default: %(default)s)",
     )
     parser.add_argument(
         "--to", type=Path, metavar="DIR", help="where to write (default: suite/scenarios)"
