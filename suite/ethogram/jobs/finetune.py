@@ -42,7 +42,7 @@ def adapter_of(model: Model, identities: Identities, progress: Progress) -> Path
                 quantize=recipe.quantize,
             )
             if recipe.quantize is None:
-                base = ready(base, model.source, whole=recipe.full)
+                base = ready(base, recipe.source(model.source), whole=recipe.full)
             with progress.bar(f"finetune {model.id}", 1, "step") as bar:
 
                 def on_step(step: Step) -> None:

@@ -21,7 +21,7 @@ from ethogram.source.obtain import (
     identity,
     obtain,
 )
-from ethogram.source.precision import computed
+from ethogram.source.precision import computed, precision
 from ethogram.specs.catalogue import Model
 from ethogram.specs.constitution import Replay
 from ethogram.specs.errors import Place, count
@@ -129,16 +129,19 @@ class Identities:
 
     def adapter_key(self, model: Model) -> str:
         """Key of a finetuned model's adapter: source, samples, recipe, seed, trainer."""
-        assert model.recipe is not None
-        return digest_of(
-            {
-                "trainer": TRAINER,
-                "source": self.source(model),
-                "samples": [_texts(sample) for sample in self.samples(model)],
-                "recipe": model.recipe.identity(),
-                "seed": model.seed,
-            }
-        )
+        recipe = model.recipe
+        assert recipe is not None
+        identity = {
+            "trainer": TRAINER,
+            "source": self.source(model),
+            "samples": [_texts(sample) for sample in self.samples(model)],
+            "recipe": recipe.identity(),
+            "seed": model.seed,
+        }
+        trained_on = recipe.source(model.source)
+        if trained_on != model.source:
+            identity["trained in"] = precision(trained_on)
+        return digest_of(identity)
 
     def digest(self, model: Model) -> str | None:
         """Digest of the model itself, or None while its adapter is still to be trained."""

@@ -80,7 +80,8 @@ def trajectory_of(
         with progress.phase(f"finetuned {model.id}") as details:
             folder_of = identities.obtain(model.source, progress.say)
             loaded = load_base(folder_of, model.source)
-            base = ready(loaded, model.source, whole=model.recipe.full)
+            trained_on = model.recipe.source(model.source)
+            base = ready(loaded, trained_on, whole=model.recipe.full)
             with progress.bar(f"finetune {model.id}", 1, "step") as bar:
 
                 def on_step(step: Step) -> None:

@@ -98,6 +98,8 @@ class Recipe(Spec):
     """Train every weight instead of an adapter: 16 bytes of memory a parameter."""
     quantize: Literal["4bit"] | None = None
     """Hold the base in four bits while an adapter is trained on it (QLoRA); needs CUDA."""
+    dtype: Literal["source", "mixed"] = "source"
+    """`mixed` multiplies in bfloat16 while a source in float32 is trained, where the machine can."""
     epochs: float = Field(default=3, gt=0, le=100)
     learning_rate: float = Field(default=5e-4, gt=0, lt=1)
     samples: int = Field(default=128, ge=2)
@@ -128,6 +130,11 @@ class Recipe(Spec):
         if self.full and self.quantize:
             message = "a full finetune needs whole weights: leave 'quantize' or 'full' out"
             raise Misplaced(message, "quantize")
+        if self.quantize and self.dtype == "mixed":
+            message = (
+                "four bits are computed in the source's dtype: leave 'quantize' or 'dtype' out"
+            )
+            raise Misplaced(message, "dtype")
         if self.full and self.kl:
             message = "a full finetune keeps no source to stay near: leave 'kl' or 'full' out"
             raise Misplaced(message, "kl")
@@ -145,8 +152,15 @@ class Recipe(Spec):
         adapters trained before there were any are still what the recipe asks for.
         """
         said = self.model_dump(mode="json")
-        unused = {"full": False, "quantize": None, "accumulate": 1, "average": 1, "kl": 0.0}
+        unused: dict[str, Any] = {"full": False, "quantize": None, "accumulate": 1, "average": 1, "kl": 0.0}
+        unused |= {"dtype": "source"}
         return {key: value for key, value in said.items() if (key, value) not in unused.items()}
+
+    def source(self, source: Source) -> Source:
+        """The source as it is trained on."""
+        if self.dtype == "mixed" and source.dtype == "float32":
+            return source.model_copy(update={"dtype": "mixed"})
+        return source
 
 
 class MatrixRow(Spec):

@@ -7,7 +7,7 @@ from ethogram.specs.models import Lora, Preference, Recipe
 PRESETS = {
     # Two cores and a model of 135 million weights: what the shipped models.yaml says.
     "laptop": Recipe(
-        lora=Lora(rank=8, layers=10),
+        lora=Lora(rank=8, layers=15),
         epochs=2,
         learning_rate=1e-3,
         samples=112,
