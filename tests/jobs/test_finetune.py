@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 from ethogram.jobs.finetune import adapter_of
@@ -61,6 +62,27 @@ def test_two_stores_get_the_same_adapter(small_suite: Path, store: Store, tmp_pa
     first, _ = train(small_suite, store)
     second, _ = train(small_suite, Store(tmp_path / "other"))
     assert first.name == second.name and weights(first) == weights(second)
+
+
+def test_a_recipe_trains_in_bfloat16_and_leaves_the_source_in_float32(
+    small_suite: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ethogram.source.precision.native_bfloat16", lambda: True)
+    plain, _ = train(small_suite, store)
+    file = small_suite / "models.yaml"
+    file.write_text(file.read_text().replace("batch: 4}", "batch: 4, dtype: mixed}"))
+    mixed, _ = train(small_suite, store)
+    one, other = (load_file(f / "adapter_model.safetensors") for f in (plain, mixed))
+    assert all(weight.dtype == torch.float32 for weight in other.values())
+    assert any(not torch.equal(weight, other[name]) for name, weight in one.items())
+    for name, weight in one.items():
+        torch.testing.assert_close(weight, other[name], atol=0.05, rtol=0.1)
+    suite = Suite.around(small_suite / "suite")
+    assert suite is not None
+    found = engine_for(
+        suite.catalogue[MODEL], Identities(suite, store), Progress(bars=False, write=lambda _: None)
+    )
+    assert {weight.dtype for weight in found.loaded.model.parameters()} == {torch.float32}
 
 
 def test_a_damaged_adapter_is_trained_anew(small_suite: Path, store: Store) -> None:

@@ -90,11 +90,23 @@ def test_another_recipe_seed_dtype_or_template_is_another_key(
     assert key(small_suite) != before
 
 
+def test_an_adapter_trained_in_other_numbers_is_another(
+    small_suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    native = "ethogram.source.precision.native_bfloat16"
+    monkeypatch.setattr(native, lambda: True)
+    before = key(small_suite)
+    change(small_suite / "models.yaml", "batch: 4}", "batch: 4, dtype: mixed}")
+    mixed = key(small_suite)
+    monkeypatch.setattr(native, lambda: False)
+    assert len({before, mixed, key(small_suite)}) == 3, "where it is float32, it says so"
+
+
 def test_adapters_from_before_the_later_options_are_still_known(small_suite: Path) -> None:
     identities = opened(small_suite)
     recipe = identities.suite.catalogue[MODEL].recipe
     assert recipe is not None
-    later = {"full", "quantize", "accumulate", "average", "kl"}
+    later = {"full", "quantize", "accumulate", "average", "kl", "dtype"}
     assert set(recipe.identity()) == set(type(recipe).model_fields) - later
 
 

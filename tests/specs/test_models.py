@@ -6,7 +6,7 @@ import pytest
 
 from ethogram.specs.base import read_spec
 from ethogram.specs.errors import SpecError
-from ethogram.specs.models import Lora, ModelsFile, Recipe
+from ethogram.specs.models import Lora, ModelsFile, Recipe, Source
 
 SHA = "0123456789abcdef" * 4
 TEXT = """\
@@ -212,6 +212,10 @@ def test_a_preference_that_says_nothing_is_refused(here: Path, preference: str, 
         ),
         ("full: true, quantize: 4bit", "a full finetune needs whole weights: leave 'quantize'"),
         ("quantize: 8bit", "'quantize' cannot be '8bit'"),
+        (
+            "quantize: 4bit, dtype: mixed",
+            "four bits are computed in the source's dtype: leave 'quantize' or 'dtype' out",
+        ),
         ("accumulate: 0", "'accumulate' must be at least 1, not 0"),
         ("average: 3", "'average' takes 3 epochs; the recipe has 2"),
         ("average: 0", "'average' must be at least 1, not 0"),
@@ -230,6 +234,14 @@ def test_options_that_are_not_used_are_not_part_of_a_recipes_identity() -> None:
     assert Recipe(accumulate=2, average=2).identity() == {**plain, "accumulate": 2, "average": 2}
     assert Recipe(quantize="4bit").identity() == {**plain, "quantize": "4bit"}
     assert Recipe(full=True).identity() == {**plain, "full": True}
+
+
+def test_a_recipe_may_train_a_source_in_float32_otherwise() -> None:
+    whole, half = Source(folder="."), Source(folder=".", dtype="bfloat16")
+    assert Recipe(dtype="mixed").source(whole) == whole.model_copy(update={"dtype": "mixed"})
+    assert Recipe(dtype="mixed").source(half) == half
+    assert Recipe().source(whole) == whole
+    assert Recipe(dtype="mixed").identity() == {**Recipe().identity(), "dtype": "mixed"}
 
 
 def test_less_than_an_epoch_is_a_recipe() -> None:
