@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,6 +71,10 @@ def adapter_of(model: Model, identities: Identities, progress: Progress) -> Path
             details += [count(len(samples), "sample"), count(len(losses), "step")]
             words = " ".join(f"{loss:.2f}" for loss in _by_epoch(losses, recipe.epochs))
             details.append(f"loss by epoch {words}")
+            # Modules and their wrappers hold each other: without this, two models would be there
+            # while the next one is loaded.
+            del base
+            gc.collect()
         return {
             "model": model.id,
             "source": model.source_id,
