@@ -90,6 +90,10 @@ class Preference(Spec):
     """Steepness: how many nats per token of margin are enough."""
 
 
+LATER = ("full", "quantize", "dtype", "accumulate", "average", "kl")
+"""Options that recipes did not have at first."""
+
+
 class Recipe(Spec):
     """How an adapter is trained. Every field is part of the adapter's identity."""
 
@@ -152,8 +156,7 @@ class Recipe(Spec):
         adapters trained before there were any are still what the recipe asks for.
         """
         said = self.model_dump(mode="json")
-        unused: dict[str, Any] = {"full": False, "quantize": None, "accumulate": 1, "average": 1, "kl": 0.0}
-        unused |= {"dtype": "source"}
+        unused = {name: type(self).model_fields[name].default for name in LATER}
         return {key: value for key, value in said.items() if (key, value) not in unused.items()}
 
     def source(self, source: Source) -> Source:
