@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +27,7 @@ def adapter_of(model: Model, identities: Identities, progress: Progress) -> Path
     resumed: list[int] = []
 
     def build(folder: Path) -> dict[str, Any]:
-        from ethogram.source.load import load_base, ready
+        from ethogram.source.load import give_back, load_base, ready
         from ethogram.train.lora import finetune
         from ethogram.train.shape import check_available
         from ethogram.train.steps import Step
@@ -71,10 +70,8 @@ def adapter_of(model: Model, identities: Identities, progress: Progress) -> Path
             details += [count(len(samples), "sample"), count(len(losses), "step")]
             words = " ".join(f"{loss:.2f}" for loss in _by_epoch(losses, recipe.epochs))
             details.append(f"loss by epoch {words}")
-            # Modules and their wrappers hold each other: without this, two models would be there
-            # while the next one is loaded.
             del base
-            gc.collect()
+            give_back()
         return {
             "model": model.id,
             "source": model.source_id,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -102,7 +101,6 @@ class Scorer:
         if self._loaded is not None and self._loaded[0] == digest:
             return self._loaded[1]
         self._loaded = None
-        gc.collect()
         trunk = self._trunks.get(model.source_id)
         engine = engine_for(model, self.identities, self.progress, trunk)
         if model.recipe is not None and not self.identities.still(model, digest):
@@ -142,10 +140,11 @@ def engine_for(
 ) -> Engine:
     """The model, loaded. Raises SourceError when it cannot be, or its adapter does nothing."""
     from ethogram.measure.engine import LocalEngine
-    from ethogram.source.load import attach_adapter, load_base, ready
+    from ethogram.source.load import attach_adapter, give_back, load_base, ready
     from ethogram.source.packed import packed
     from ethogram.source.trunk import Memo, trunked
 
+    give_back()
     candidate = model.candidate
     if candidate is not None and candidate.endpoint is not None:
         from ethogram.measure.endpoint import EndpointEngine

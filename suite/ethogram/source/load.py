@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import inspect
 import json
 import os
@@ -58,6 +59,18 @@ def keep_memory() -> None:
         allocator(M_MMAP_MAX, 0)
         allocator(M_TRIM_THRESHOLD, 2**31 - 1)
         allocator(M_TOP_PAD, 2**26)
+
+
+def give_back() -> None:
+    """Between two models: return to the system what the last one left behind.
+
+    What `keep_memory` keeps fits the next model badly, and without this the process grows with every
+    one that is loaded. Modules and their wrappers hold each other, so that nothing is free before
+    it is collected.
+    """
+    gc.collect()
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def pin_threads(threads: int | None = None) -> int:
