@@ -111,6 +111,23 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def lower(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The rows of every pass through the lower layers."""
+    from ethogram.source import trunk
+
+    passes: list[int] = []
+    parted = trunk._parted
+
+    def counted(model: Any, depth: int) -> tuple[Any, Any]:
+        below, above = parted(model, depth)
+        below.layers[0].register_forward_pre_hook(lambda _, given: passes.append(len(given[0])))
+        return below, above
+
+    monkeypatch.setattr(trunk, "_parted", counted)
+    return passes
+
+
 SMALL = {
     "hidden_size": 32,
     "intermediate_size": 48,

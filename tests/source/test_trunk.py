@@ -58,21 +58,6 @@ def same(found: dict[Query, Value], expected: dict[Query, Value]) -> None:
             assert found[query] == pytest.approx(value, abs=1e-4), query
 
 
-@pytest.fixture
-def lower(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Grows by one with every pass through the lower layers."""
-    passes: list[int] = []
-    parted = module._parted
-
-    def counted(model: Any, depth: int) -> tuple[Any, Any]:
-        below, above = parted(model, depth)
-        below.layers[0].register_forward_pre_hook(lambda *_: passes.append(1))
-        return below, above
-
-    monkeypatch.setattr(module, "_parted", counted)
-    return passes
-
-
 def test_an_adapted_model_takes_its_lower_layers_from_the_source(
     tiny_folder: Path, tmp_path: Path, lower: list[int]
 ) -> None:

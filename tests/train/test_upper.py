@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from ethogram.source import trunk
 from ethogram.source.load import Loaded, load_base
 from ethogram.specs.errors import Place
 from ethogram.specs.models import Lora, Preference, Recipe, Source
@@ -40,21 +38,6 @@ RECIPES = {
 @pytest.fixture
 def base(tiny_folder: Path) -> Loaded:
     return load_base(tiny_folder, SOURCE)
-
-
-@pytest.fixture
-def lower(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The rows of every pass through the lower layers."""
-    passes: list[int] = []
-    parted = trunk._parted
-
-    def counted(model: Any, depth: int) -> tuple[Any, Any]:
-        below, above = parted(model, depth)
-        below.layers[0].register_forward_pre_hook(lambda _, given: passes.append(len(given[0])))
-        return below, above
-
-    monkeypatch.setattr(trunk, "_parted", counted)
-    return passes
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))

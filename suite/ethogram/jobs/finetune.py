@@ -27,7 +27,7 @@ def adapter_of(model: Model, identities: Identities, progress: Progress) -> Path
     resumed: list[int] = []
 
     def build(folder: Path) -> dict[str, Any]:
-        from ethogram.source.load import give_back, load_base, ready
+        from ethogram.source.load import load_base, ready
         from ethogram.train.lora import finetune
         from ethogram.train.shape import check_available
         from ethogram.train.steps import Step
@@ -70,8 +70,6 @@ def adapter_of(model: Model, identities: Identities, progress: Progress) -> Path
             details += [count(len(samples), "sample"), count(len(losses), "step")]
             words = " ".join(f"{loss:.2f}" for loss in _by_epoch(losses, recipe.epochs))
             details.append(f"loss by epoch {words}")
-            del base
-            give_back()
         return {
             "model": model.id,
             "source": model.source_id,

@@ -140,11 +140,10 @@ def engine_for(
 ) -> Engine:
     """The model, loaded. Raises SourceError when it cannot be, or its adapter does nothing."""
     from ethogram.measure.engine import LocalEngine
-    from ethogram.source.load import attach_adapter, give_back, load_base, ready
+    from ethogram.source.load import attach_adapter, load_base, ready
     from ethogram.source.packed import packed
     from ethogram.source.trunk import Memo, trunked
 
-    give_back()
     candidate = model.candidate
     if candidate is not None and candidate.endpoint is not None:
         from ethogram.measure.endpoint import EndpointEngine

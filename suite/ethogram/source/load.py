@@ -93,6 +93,7 @@ def load_base(folder: Path, source: Source, *, quantize: Literal["4bit"] | None 
     `quantize` holds the weights in four bits (CUDA and bitsandbytes only).
     """
     pin_threads()
+    give_back()
     keep_memory()
     transformers_logging.disable_progress_bar()
     try:

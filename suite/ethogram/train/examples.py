@@ -40,3 +40,10 @@ def left_padded(rows: Sequence[torch.Tensor], pad: float = 0) -> torch.Tensor:
     return torch.nn.utils.rnn.pad_sequence(
         list(rows), batch_first=True, padding_value=pad, padding_side="left"
     )
+
+
+def seen(rows: Sequence[Example], shared: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """(attention mask of all tokens, positions of those after the `shared` first) of padded rows."""
+    own = left_padded([torch.ones(len(e.tokens) - shared, dtype=torch.long) for e in rows])
+    mask = torch.cat([own.new_ones((len(rows), shared)), own], dim=1)
+    return mask, (mask.cumsum(dim=1) - 1).clamp(min=0)[:, shared:]

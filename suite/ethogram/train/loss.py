@@ -14,7 +14,7 @@ from transformers import DynamicCache
 
 from ethogram.source.chat import common_length
 from ethogram.source.load import Loaded, cached
-from ethogram.train.examples import ROWS, Example, left_padded, parts
+from ethogram.train.examples import ROWS, Example, left_padded, parts, seen
 from ethogram.train.upper import Upper
 
 
@@ -113,9 +113,7 @@ def _answer_logits(
     cache, shared = _shared_start(model, batch, base)
     kept = max(len(example.tokens) - example.prompt for example in batch)
     labels = left_padded([torch.tensor(e.tokens[e.prompt :]) for e in batch], pad=-100)
-    own = left_padded([torch.ones(len(e.tokens) - shared, dtype=torch.long) for e in batch])
-    mask = torch.cat([own.new_ones((len(batch), shared)), own], dim=1)
-    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, shared:]
+    mask, positions = seen(batch, shared)
     logits = model(
         **_entering(model, batch, base, shared),
         attention_mask=mask.to(base.device),

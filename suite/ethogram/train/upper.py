@@ -17,7 +17,7 @@ from ethogram.source.chat import common_length
 from ethogram.source.load import Loaded, cached
 from ethogram.source.trunk import BYTES, Memo, Trunked, trunked
 from ethogram.specs.models import Recipe
-from ethogram.train.examples import ROWS, Example, left_padded, parts
+from ethogram.train.examples import ROWS, Example, left_padded, parts, seen
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,14 @@ def upper_of(base: Loaded, examples: Sequence[Example], recipe: Recipe) -> Upper
 
     None, too, where the model cannot be parted, drops out, or what enters would take too much memory.
     """
-    layers, count = recipe.lora.layers, base.model.config.get_text_config().num_hidden_layers
+    config = base.model.config.get_text_config()
+    layers, count = recipe.lora.layers, config.num_hidden_layers
     if recipe.full or recipe.quantize or layers == "all" or not 0 < layers < count:
         return None
     if _drops_out(base.model):
         return None
     rows = list(dict.fromkeys(row for e in examples for row in (e, *e.rejected)))
-    size = base.model.config.get_text_config().hidden_size * base.model.dtype.itemsize
+    size = config.hidden_size * base.model.dtype.itemsize
     if sum(len(row.tokens) for row in rows) * size > BYTES:
         return None
     trunk = trunked(base, count - layers, Memo()).model
@@ -104,12 +105,11 @@ def _made(lower: Any, rows: Sequence[Example], base: Loaded) -> dict[Example, to
                 begun = lower(input_ids=start, **cached(lower, cache)).last_hidden_state[0]
                 cache.batch_repeat_interleave(len(part))
             rests = [torch.tensor(row.tokens[shared:], device=base.device) for row in part]
-            own = left_padded([torch.ones_like(tokens) for tokens in rests])
-            mask = torch.cat([own.new_ones((len(part), shared)), own], dim=1)
+            mask, positions = seen(part, shared)
             made = lower(
                 input_ids=left_padded(rests),
-                attention_mask=mask,
-                position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0)[:, shared:],
+                attention_mask=mask.to(base.device),
+                position_ids=positions.to(base.device),
                 **cached(lower, cache),
             ).last_hidden_state
             for row, hidden in zip(part, made, strict=True):
