@@ -7,6 +7,7 @@ prompt, so each shared part is computed once and its key-value cache handed on.
 from __future__ import annotations
 
 import gc
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import torch
 
 from ethogram.measure.errors import EngineError
 from ethogram.measure.passes import Passes
-from ethogram.measure.shared import PASS, Shared
+from ethogram.measure.shared import ALIKE, PASS, Shared
 from ethogram.plan import Query, Value
 from ethogram.source.chat import common_length, continuation_tokens, encode, prompt_text, stop_token
 from ethogram.source.load import Loaded
@@ -104,10 +105,7 @@ class LocalEngine:
         for query in queries:
             by_messages[query.messages].append(query)
         prompts = [self._prompt(asked) for asked in by_messages.values()]
-        # A batch holds prompts with equally many continuations; those that begin alike stand
-        # together, so that a scenario's text is computed once for all orders of its options.
-        prompts.sort(key=lambda p: (len(p.continuations), p.tokens))
-        for batch in self._batches(prompts):
+        for batch in self._batches(_ordered(prompts)):
             yield from self._halving(batch, self._logprob_batch)
 
     def _prompt(self, queries: list[Query]) -> Prompt:
@@ -258,6 +256,33 @@ class LocalEngine:
             last = tokens
         if batch:
             yield batch
+
+
+def _ordered(prompts: Iterable[Prompt]) -> list[Prompt]:
+    """As they are put into batches, each of prompts with equally many continuations.
+
+    Those that begin alike stand together, so that a scenario's text is computed once for all orders
+    of its options; apart from that, long ones stand beside long ones, since all are padded to the
+    longest.
+    """
+    found: list[list[Prompt]] = []
+    by_count = sorted(prompts, key=lambda p: (len(p.continuations), p.tokens))
+    for _, group in itertools.groupby(by_count, key=lambda p: len(p.continuations)):
+        alike = list(group)
+        pairs = [common_length([a.tokens, b.tokens]) for a, b in itertools.pairwise(alike)]
+        start = min(pairs, default=0)
+        together = [[alike[0]]]
+        for common, prompt in zip(pairs, alike[1:], strict=True):
+            if common - start >= ALIKE:
+                together[-1].append(prompt)
+            else:
+                together.append([prompt])
+        found += sorted(together, key=lambda prompts: max(map(_size, prompts)))
+    return [prompt for prompts in found for prompt in prompts]
+
+
+def _size(prompt: Prompt) -> int:
+    return len(prompt.tokens) + sum(map(len, prompt.continuations))
 
 
 def _until(tokens: list[int], stops: set[int]) -> list[int]:

@@ -14,6 +14,7 @@ import torch
 from transformers import DynamicCache
 
 from ethogram.measure.shared import Shared
+from ethogram.source.head import Head, head_of
 from ethogram.source.load import Loaded, cached, sees_all
 from ethogram.source.trunk import Trunked, closeness
 
@@ -151,16 +152,26 @@ class Passes:
         seen = torch.cat([mask, real.long().to(device)], dim=1)
         if self.blocks:
             seen = _blocks(mask, number.to(device), self.loaded.model.dtype)
-        logits = self.loaded.model(
-            input_ids=tokens.to(device),
-            attention_mask=seen,
-            position_ids=mask.sum(dim=1, keepdim=True) + places.to(device),
-            **cached(self.loaded.model, cache),
-        ).logits
         rows = real.flatten().nonzero().squeeze(1).to(device)
-        found = _picked(logits.flatten(0, 1), rows, targets[real].to(device))
+        with self.head.caught() if self.head else contextlib.nullcontext() as entered:
+            logits = self.loaded.model(
+                input_ids=tokens.to(device),
+                attention_mask=seen,
+                position_ids=mask.sum(dim=1, keepdim=True) + places.to(device),
+                **cached(self.loaded.model, cache),
+            ).logits
+        wanted = targets[real].to(device)
+        if self.head and entered:
+            found = self.head.logprobs(entered[-1].flatten(0, 1)[rows], wanted).double()
+        else:
+            found = _picked(logits.flatten(0, 1), rows, wanted)
         sums = torch.zeros(answer, dtype=torch.float64, device=device)
         return sums.index_add(0, number[real].to(device), found)
+
+    @cached_property
+    def head(self) -> Head | None:
+        """The model's last layer, where log-probs can be made by it alone."""
+        return head_of(self.loaded)
 
     @cached_property
     def blocks(self) -> bool:

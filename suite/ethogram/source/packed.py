@@ -6,6 +6,8 @@ torch hands products in float32 to a library that some processors run at half of
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -26,24 +28,40 @@ def packed(loaded: Loaded) -> Loaded:
     As it was on other devices, in other numbers, and where torch lacks the operation or what it
     makes of a layer is not what the layer makes. The weights themselves stay where they were.
     """
-    if loaded.device.type != "cpu" or not torch.backends.mkldnn.is_available():
-        return loaded
     layers = [part for part in loaded.model.modules() if type(part) is torch.nn.Linear]
     layers = [part for part in layers if part.weight.dtype == torch.float32]
+    if loaded.device.type == "cpu":
+        for part, fast in zip(layers, _packed(layers), strict=False):
+            part.forward = fast
+    return loaded
+
+
+def product(layer: torch.nn.Linear) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The layer's product without gradients, whatever stands around it; by packed weights if it can be."""
+    own = layer.__dict__.get("forward")
+    if isinstance(own, _Packed):
+        return own.fast
+    if layer.weight.device.type == "cpu" and layer.weight.dtype == torch.float32:
+        for found in _packed([layer]):
+            return found.fast
+    return functools.partial(torch.nn.functional.linear, weight=layer.weight, bias=layer.bias)
+
+
+def _packed(layers: Sequence[torch.nn.Linear]) -> list[_Packed]:
+    """Of every layer its packed weights, or none at all."""
+    if not torch.backends.mkldnn.is_available():
+        return []
     if sum(part.weight.nbytes for part in layers) > BYTES:
-        return loaded
+        return []
     try:
         with torch.no_grad():
-            found = [(part, _Packed(part)) for part in layers]
-            same = all(_agree(part, fast) for part, fast in found)
+            found = [_Packed(part) for part in layers]
+            same = all(_agree(part, fast) for part, fast in zip(layers, found, strict=True))
     except torch.OutOfMemoryError:
         raise
     except Exception:  # an operation that torch's own compiler uses, and promises to nobody else
-        return loaded
-    if same:
-        for part, fast in found:
-            part.forward = fast
-    return loaded
+        return []
+    return found if same else []
 
 
 class _Packed:
@@ -57,10 +75,14 @@ class _Packed:
     def __call__(self, entered: torch.Tensor) -> torch.Tensor:
         if torch.is_grad_enabled() or entered.dtype != torch.float32:
             return self._plain(entered)
-        product: Any = torch.ops.mkldnn._linear_pointwise(
+        return self.fast(entered)
+
+    def fast(self, entered: torch.Tensor) -> torch.Tensor:
+        """Without gradients."""
+        made: Any = torch.ops.mkldnn._linear_pointwise(
             entered, self._weight, self._bias, "none", [], ""
         )
-        found: torch.Tensor = product
+        found: torch.Tensor = made
         return found
 
 

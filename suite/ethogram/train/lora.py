@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from ethogram.source.head import head_of
 from ethogram.source.load import Loaded, portable_config
 from ethogram.specs.models import Recipe
 from ethogram.store import Checkpoints
@@ -52,13 +53,16 @@ def finetune(
     if keep and (recipe.full or checkpoints):
         raise FinetuneError("steps are kept of adapters alone, trained in one go")
     examples = encode_samples(base.tokenizer, samples, recipe.max_length)
+    head = head_of(base)
     upper = upper_of(base, examples, recipe)
-    reference = reference_logprobs(upper or base.model, examples, base)
+    reference = reference_logprobs(upper or base.model, examples, base, head)
     torch.manual_seed(seed)
     dtype = base.model.dtype
     model = trainable(base.model, recipe)
     upper = upper and replace(upper, whole=model)
-    lesson = Lesson(examples, recipe, seed, base, reference, upper)
+    if head and (base.model.get_output_embeddings() is not head.layer or _learns(head.layer)):
+        head = None
+    lesson = Lesson(examples, recipe, seed, base, reference, upper, head)
     training = begin(model, lesson)
     saver = Saver(checkpoints, say)
     if done := saver.resume(training):
@@ -76,6 +80,10 @@ def finetune(
         _save_adapter(training, source_id, folder)
     (folder / LOSSES).write_text(json.dumps(training.losses) + "\n", encoding="utf-8")
     return training.losses
+
+
+def _learns(layer: torch.nn.Module) -> bool:
+    return any(weight.requires_grad for weight in layer.parameters())
 
 
 def _save_adapter(training: Training, source_id: str, folder: Path) -> None:

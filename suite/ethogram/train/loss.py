@@ -13,14 +13,21 @@ import torch
 from transformers import DynamicCache
 
 from ethogram.source.chat import common_length
+from ethogram.source.head import Head
 from ethogram.source.load import Loaded, cached
 from ethogram.train.examples import ROWS, Example, left_padded, parts, seen
 from ethogram.train.upper import Upper
 
 
-def batch_loss(model: Any, batch: Sequence[Example], base: Loaded) -> torch.Tensor:
-    """Mean negative log-likelihood of the batch's supervised tokens, in nats."""
-    sums, counts = answer_logprobs(model, batch, base)
+def batch_loss(
+    model: Any, batch: Sequence[Example], base: Loaded, head: Head | None = None
+) -> torch.Tensor:
+    """Mean negative log-likelihood of the batch's supervised tokens, in nats.
+
+    `head`, here and below: the model's last layer where it does not learn, which takes less time
+    and memory.
+    """
+    sums, counts = answer_logprobs(model, batch, base, head)
     return -sums.sum() / counts.sum()
 
 
@@ -31,6 +38,7 @@ def preference_loss(
     reference: dict[Example, float],
     beta: float,
     share: tuple[float, float] = (1.0, 1.0),
+    head: Head | None = None,
 ) -> torch.Tensor:
     """`batch_loss` plus the sum over pairs of -weight * log sigmoid(beta * margin) / len(batch).
 
@@ -46,7 +54,7 @@ def preference_loss(
     found: dict[Example, tuple[torch.Tensor, torch.Tensor]] = {}
     # Short rejected answers and long ones apart, so that little is computed for padding.
     for part in parts(rows, len(batch)):
-        sums, counts = answer_logprobs(model, part, base)
+        sums, counts = answer_logprobs(model, part, base, head)
         found.update(zip(part, zip(sums, counts, strict=True), strict=True))
     total = torch.stack([found[e][0] for e in answers]).sum()
     likelihood = -total / torch.stack([found[e][1] for e in answers]).sum() * share[0]
@@ -79,27 +87,35 @@ def divergence(model: Any, batch: Sequence[Example], base: Loaded) -> torch.Tens
 
 
 def reference_logprobs(
-    model: Any, examples: Sequence[Example], base: Loaded
+    model: Any, examples: Sequence[Example], base: Loaded, head: Head | None = None
 ) -> dict[Example, float]:
     """Mean log-prob per token of every example and of what it is preferred to, on the base."""
     rows = list(dict.fromkeys(row for e in examples if e.rejected for row in (e, *e.rejected)))
     found: dict[Example, float] = {}
     with torch.no_grad():
         for part in parts(rows, ROWS):
-            sums, counts = answer_logprobs(model, part, base)
+            sums, counts = answer_logprobs(model, part, base, head)
             found.update(zip(part, (sums / counts).tolist(), strict=True))
     return found
 
 
 def answer_logprobs(
-    model: Any, batch: Sequence[Example], base: Loaded
+    model: Any, batch: Sequence[Example], base: Loaded, head: Head | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(sum of the log-probs of each answer's tokens, in nats; their number); both of shape (rows,)."""
-    logits, labels = _answer_logits(model, batch, base)
-    losses = torch.nn.functional.cross_entropy(
-        logits.reshape(-1, logits.shape[-1]).float(), labels.reshape(-1), reduction="none"
-    )
-    return -losses.reshape(labels.shape).sum(dim=1), (labels != -100).sum(dim=1)
+    if head is None:
+        logits, labels = _answer_logits(model, batch, base)
+        losses = torch.nn.functional.cross_entropy(
+            logits.reshape(-1, logits.shape[-1]).float(), labels.reshape(-1), reduction="none"
+        )
+        found = -losses.reshape(labels.shape)
+    else:
+        with head.caught() as entered:
+            _, labels = _answer_logits(model, batch, base)
+        answers = labels != -100
+        logprobs = head.logprobs(entered[-1][:, :-1][answers], labels[answers])
+        found = logprobs.new_zeros(labels.shape).masked_scatter(answers, logprobs)
+    return found.sum(dim=1), (labels != -100).sum(dim=1)
 
 
 def _answer_logits(

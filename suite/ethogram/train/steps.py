@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import torch
 from transformers import get_scheduler
 
+from ethogram.source.head import Head
 from ethogram.source.load import Loaded
 from ethogram.specs.models import Recipe
 from ethogram.train.checkpoint import Saver, Training
@@ -34,6 +35,7 @@ class Lesson:
     """What is learnt and how. `reference`: log-probs on the base, for pairs.
 
     `upper`: what is called in place of the whole model where its upper layers alone learn.
+    `head`: the model's last layer where it does not learn.
     """
 
     examples: Sequence[Example]
@@ -42,6 +44,7 @@ class Lesson:
     base: Loaded
     reference: dict[Example, float] = field(default_factory=dict)
     upper: Upper | None = None
+    head: Head | None = None
 
     @property
     def per_epoch(self) -> int:
@@ -144,10 +147,12 @@ def _loss(
     model, base = lesson.upper or training.model, lesson.base
     preference = lesson.recipe.preference
     if preference is None:
-        loss = batch_loss(model, batch, base) * tokens
+        loss = batch_loss(model, batch, base, lesson.head) * tokens
     else:
         share = tokens, len(batch) / sum(map(len, group))
-        loss = preference_loss(model, batch, base, lesson.reference, preference.beta, share)
+        loss = preference_loss(
+            model, batch, base, lesson.reference, preference.beta, share, lesson.head
+        )
     replayed = [example for example in batch if example.replay]
     if lesson.recipe.kl and replayed:
         # Of the step's replay, as the likelihood is of its supervised tokens.
