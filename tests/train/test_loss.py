@@ -166,9 +166,7 @@ COUNTS = {GOOD: 4, PAIRED: 4, BAD: 2, WORSE: 5, LONE: 3}
 def told(monkeypatch: pytest.MonkeyPatch, means: dict[Example, float]) -> None:
     """Let the model say these mean log-probs."""
 
-    def said(
-        model: Any, rows: Sequence[Example], *_: Any
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def said(model: Any, rows: Sequence[Example], *_: Any) -> tuple[torch.Tensor, torch.Tensor]:
         counts = torch.tensor([COUNTS[row] for row in rows])
         return torch.tensor([means[row] for row in rows]) * counts, counts
 

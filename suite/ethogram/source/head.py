@@ -21,8 +21,8 @@ from ethogram.source.trunk import Trunked
 
 CHUNK, ELSEWHERE = 64, 1024
 """Tokens whose logits are there at once: on a CPU, in whose cache more do not stay, and elsewhere."""
-CLOSE = 1e-3
-"""Largest difference of a logit between the model and its last layer alone, in nats."""
+CLOSE = 1e-4
+"""Largest difference, as a share of the largest logit, between the model and its last layer alone."""
 
 
 class Caught(list[torch.Tensor]):
@@ -57,7 +57,7 @@ class Head:
     def caught(self) -> Iterator[Caught]:
         """Within, the model's logits mean nothing, and what would have made them is kept."""
         found = Caught()
-        own = self.layer.__dict__.get("forward")
+        own = self.layer.__dict__.get("forward")  # of packed weights, say
 
         def catch(hidden: torch.Tensor) -> torch.Tensor:
             found.append(hidden)
@@ -135,7 +135,9 @@ def _tried(loaded: Loaded, head: Head) -> bool:
         raise
     except Exception:  # whatever an architecture trips over, its logits are its own affair
         return False
-    return made.shape == whole.shape and bool((made - whole).abs().max() <= CLOSE)
+    if made.shape != whole.shape:
+        return False
+    return bool((made - whole).abs().max() <= CLOSE * whole.abs().max())
 
 
 def _asked(model: Any, tokens: torch.Tensor) -> Any:
