@@ -53,15 +53,13 @@ def finetune(
     if keep and (recipe.full or checkpoints):
         raise FinetuneError("steps are kept of adapters alone, trained in one go")
     examples = encode_samples(base.tokenizer, samples, recipe.max_length)
-    head = head_of(base)
+    head = None if recipe.full else head_of(base)  # no adapter is made of the last layer
     upper = upper_of(base, examples, recipe)
     reference = reference_logprobs(upper or base.model, examples, base, head)
     torch.manual_seed(seed)
     dtype = base.model.dtype
     model = trainable(base.model, recipe)
     upper = upper and replace(upper, whole=model)
-    if head and (base.model.get_output_embeddings() is not head.layer or _learns(head.layer)):
-        head = None
     lesson = Lesson(examples, recipe, seed, base, reference, upper, head)
     training = begin(model, lesson)
     saver = Saver(checkpoints, say)
@@ -80,10 +78,6 @@ def finetune(
         _save_adapter(training, source_id, folder)
     (folder / LOSSES).write_text(json.dumps(training.losses) + "\n", encoding="utf-8")
     return training.losses
-
-
-def _learns(layer: torch.nn.Module) -> bool:
-    return any(weight.requires_grad for weight in layer.parameters())
 
 
 def _save_adapter(training: Training, source_id: str, folder: Path) -> None:
