@@ -71,8 +71,8 @@ class Passes:
         model = self.loaded.model
         if not isinstance(model, Trunked):
             return contextlib.nullcontext()
-        # Tried before the batch begins: passes within it are kept, and depend on the answer.
-        return model.batch([self.blocks, asked])
+        # Tried before the batch begins: passes within it are kept, and depend on the answers.
+        return model.batch([self.blocks, self.head is not None, asked])
 
     def _spread(self, cache: Any, mask: torch.Tensor, rows: list[int]) -> torch.Tensor:
         """Let the cache hold these rows of what it held; the mask of the same rows."""
