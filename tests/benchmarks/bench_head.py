@@ -1,7 +1,7 @@
-"""How much of a training is saved by asking the last layer about the answers' tokens alone.
+"""How much of a step is saved by asking the last layer about the answers' tokens alone.
 
 Run it by hand: `python tests/benchmarks/bench_head.py [float32|mixed]`. The peer is cross-entropy over
-the logits of whole rows (`torch.nn.functional.cross_entropy`), in turns. Prints the ratios.
+the logits of whole rows (`torch.nn.functional.cross_entropy`), in turns, on the whole model. Prints the ratio.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def learnt(model: torch.nn.Module, rows: list[Example], base: Loaded, head: Head
 
 
 def main() -> None:
-    """Time the upper layers' training by both."""
+    """Time losses and gradients of the whole model by both."""
     suite = Suite.around(ROOT / "suite")
     assert suite is not None
     asked = suite.catalogue[MODEL]

@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ethogram.measure.engine import EngineError, LocalEngine
+from ethogram.measure.engine import EngineError, LocalEngine, Prompt, _ordered
 from ethogram.measure.passes import Passes
 from ethogram.measure.probes import choice
 from ethogram.measure.shared import Shared
@@ -307,6 +307,25 @@ def test_short_questions_stand_together_although_they_share_little(
 ) -> None:
     queries = [Query("logprob", ask(f"{word}?"), ("No",)) for word in ("Yes", "No", "what", "how")]
     assert computed(tiny, monkeypatch, queries)[0] == 1
+
+
+def test_long_prompts_stand_beside_long_ones_and_those_of_a_scenario_together() -> None:
+    def prompt(*tokens: int) -> Prompt:
+        return Prompt([1, *tokens], [[7], [8]], [])
+
+    lone = [prompt(start, *range(100, 100 + size)) for start, size in enumerate((9, 3, 30, 5), 20)]
+    story = [prompt(50, *range(200, 240), *order) for order in ((1, 2, 3), (2, 1), (3, 2, 1, 1))]
+    other = prompt(51, *range(300, 341))
+    three = Prompt([1, 2], [[7], [8], [9]], [])
+    prompts = [three, other, *story, *lone]
+    found = _ordered(random.Random(0).sample(prompts, len(prompts)))
+    sizes = [len(made.tokens) for made in found]
+    assert found[-1] is three, "equally many answers after all of a batch"
+    assert sizes[:4] == [5, 7, 11, 32]
+    assert found[4] is other
+    assert found[5:8] == [story[1], story[0], story[2]]
+    odd = prompt()
+    assert _ordered([*prompts, odd])[1:] == found, "one that begins otherwise changes nothing"
 
 
 def test_a_batch_stays_within_its_tokens(tiny: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:

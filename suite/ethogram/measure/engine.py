@@ -259,26 +259,30 @@ class LocalEngine:
 
 
 def _ordered(prompts: Iterable[Prompt]) -> list[Prompt]:
-    """As they are put into batches, each of prompts with equally many continuations.
+    """As they are put into batches: those with equally many continuations after one another."""
+    by_count = sorted(prompts, key=lambda prompt: (len(prompt.continuations), prompt.tokens))
+    groups = itertools.groupby(by_count, key=lambda prompt: len(prompt.continuations))
+    return [prompt for _, group in groups for prompt in _by_size(list(group))]
 
-    Those that begin alike stand together, so that a scenario's text is computed once for all orders
-    of its options; apart from that, long ones stand beside long ones, since all are padded to the
-    longest.
+
+def _by_size(prompts: list[Prompt]) -> list[Prompt]:
+    """Sorted prompts, the shorter ones first, but those that begin alike beyond the others together.
+
+    So a scenario's text is computed once for all orders of its options, and what all are padded to
+    is not much longer than they are.
     """
-    found: list[list[Prompt]] = []
-    by_count = sorted(prompts, key=lambda p: (len(p.continuations), p.tokens))
-    for _, group in itertools.groupby(by_count, key=lambda p: len(p.continuations)):
-        alike = list(group)
-        pairs = [common_length([a.tokens, b.tokens]) for a, b in itertools.pairwise(alike)]
-        start = min(pairs, default=0)
-        together = [[alike[0]]]
-        for common, prompt in zip(pairs, alike[1:], strict=True):
-            if common - start >= ALIKE:
-                together[-1].append(prompt)
-            else:
-                together.append([prompt])
-        found += sorted(together, key=lambda prompts: max(map(_size, prompts)))
-    return [prompt for prompts in found for prompt in prompts]
+    if len(prompts) < 2:
+        return prompts
+    pairs = [common_length([a.tokens, b.tokens]) for a, b in itertools.pairwise(prompts)]
+    start = min(pairs)
+    alike = [[prompts[0]]]
+    for common, prompt in zip(pairs, prompts[1:], strict=True):
+        if common - start >= ALIKE:
+            alike[-1].append(prompt)
+        else:
+            alike.append([prompt])
+    alike.sort(key=lambda found: max(map(_size, found)))
+    return [prompt for found in alike for prompt in _by_size(found)]
 
 
 def _size(prompt: Prompt) -> int:

@@ -71,8 +71,9 @@ class Passes:
         model = self.loaded.model
         if not isinstance(model, Trunked):
             return contextlib.nullcontext()
-        # Tried before the batch begins: passes within it are kept, and depend on the answers.
-        return model.batch([self.blocks, self.head is not None, asked])
+        # Both are tried before the batch begins, in which passes are kept; they depend on the first.
+        blocks, _ = self.blocks, self.head
+        return model.batch([blocks, asked])
 
     def _spread(self, cache: Any, mask: torch.Tensor, rows: list[int]) -> torch.Tensor:
         """Let the cache hold these rows of what it held; the mask of the same rows."""
@@ -153,18 +154,19 @@ class Passes:
         if self.blocks:
             seen = _blocks(mask, number.to(device), self.loaded.model.dtype)
         rows = real.flatten().nonzero().squeeze(1).to(device)
-        with self.head.caught() if self.head else contextlib.nullcontext() as entered:
-            logits = self.loaded.model(
-                input_ids=tokens.to(device),
-                attention_mask=seen,
-                position_ids=mask.sum(dim=1, keepdim=True) + places.to(device),
-                **cached(self.loaded.model, cache),
-            ).logits
         wanted = targets[real].to(device)
-        if self.head and entered:
-            found = self.head.logprobs(entered[-1].flatten(0, 1)[rows], wanted).double()
+        asked = {
+            "input_ids": tokens.to(device),
+            "attention_mask": seen,
+            "position_ids": mask.sum(dim=1, keepdim=True) + places.to(device),
+            **cached(self.loaded.model, cache),
+        }
+        if self.head is None:
+            found = _picked(self.loaded.model(**asked).logits.flatten(0, 1), rows, wanted)
         else:
-            found = _picked(logits.flatten(0, 1), rows, wanted)
+            with self.head.caught() as entered:
+                self.loaded.model(**asked)
+            found = self.head.logprobs(entered[-1].flatten(0, 1)[rows], wanted).double()
         sums = torch.zeros(answer, dtype=torch.float64, device=device)
         return sums.index_add(0, number[real].to(device), found)
 

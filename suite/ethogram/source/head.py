@@ -25,10 +25,6 @@ CLOSE = 1e-4
 """Largest difference, as a share of the largest logit, between the model and its last layer alone."""
 
 
-class Caught(list[torch.Tensor]):
-    """What entered the last layer, of every pass; (rows, tokens, hidden size)."""
-
-
 class Head:
     """The last layer of a model that makes its logits of nothing else."""
 
@@ -54,9 +50,12 @@ class Head:
         return product(turned)
 
     @contextlib.contextmanager
-    def caught(self) -> Iterator[Caught]:
-        """Within, the model's logits mean nothing, and what would have made them is kept."""
-        found = Caught()
+    def caught(self) -> Iterator[list[torch.Tensor]]:
+        """Within, the model's logits mean nothing; what enters the layer is kept, pass by pass.
+
+        Each of shape (rows, tokens, hidden size).
+        """
+        found: list[torch.Tensor] = []
         own = self.layer.__dict__.get("forward")  # of packed weights, say
 
         def catch(hidden: torch.Tensor) -> torch.Tensor:
@@ -137,7 +136,7 @@ def _tried(loaded: Loaded, head: Head) -> bool:
         return False
     if made.shape != whole.shape:
         return False
-    return bool((made - whole).abs().max() <= CLOSE * whole.abs().max())
+    return bool((made - whole).abs().max() <= CLOSE * made.abs().max())
 
 
 def _asked(model: Any, tokens: torch.Tensor) -> Any:

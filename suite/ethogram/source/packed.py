@@ -14,8 +14,8 @@ import torch
 
 from ethogram.source.load import Loaded
 
-BYTES = 2 * 2**30
-"""Of weights that are held a second time at most."""
+BYTES, BYTES_OF_ONE = 2 * 2**30, 2**28
+"""Of weights that are held a second time at most: of a whole model, and of a layer alone."""
 ROWS = 2048
 """Tokens in a forward pass for which the layout is chosen; it fits fewer, too."""
 CLOSE = 1e-4
@@ -30,8 +30,8 @@ def packed(loaded: Loaded) -> Loaded:
     """
     layers = [part for part in loaded.model.modules() if type(part) is torch.nn.Linear]
     layers = [part for part in layers if part.weight.dtype == torch.float32]
-    if loaded.device.type == "cpu":
-        for part, fast in zip(layers, _packed(layers), strict=False):
+    if loaded.device.type == "cpu" and (found := _packed(layers, BYTES)):
+        for part, fast in zip(layers, found, strict=True):
             part.forward = fast
     return loaded
 
@@ -41,17 +41,17 @@ def product(layer: torch.nn.Linear) -> Callable[[torch.Tensor], torch.Tensor]:
     own = layer.__dict__.get("forward")
     if isinstance(own, _Packed):
         return own.fast
-    if layer.weight.device.type == "cpu" and layer.weight.dtype == torch.float32:
-        for found in _packed([layer]):
-            return found.fast
+    here = layer.weight.device.type == "cpu" and layer.weight.dtype == torch.float32
+    if here and (found := _packed([layer], BYTES_OF_ONE)):
+        return found[0].fast
     return functools.partial(torch.nn.functional.linear, weight=layer.weight, bias=layer.bias)
 
 
-def _packed(layers: Sequence[torch.nn.Linear]) -> list[_Packed]:
-    """Of every layer its packed weights, or none at all."""
+def _packed(layers: Sequence[torch.nn.Linear], most: int) -> list[_Packed]:
+    """Of every layer its packed weights; none at all where they are more bytes than `most`."""
     if not torch.backends.mkldnn.is_available():
         return []
-    if sum(part.weight.nbytes for part in layers) > BYTES:
+    if sum(part.weight.nbytes for part in layers) > most:
         return []
     try:
         with torch.no_grad():

@@ -108,14 +108,14 @@ def answer_logprobs(
         losses = torch.nn.functional.cross_entropy(
             logits.reshape(-1, logits.shape[-1]).float(), labels.reshape(-1), reduction="none"
         )
-        found = -losses.reshape(labels.shape)
+        answers, found = labels != -100, -losses.reshape(labels.shape)
     else:
         with head.caught() as entered:
             _, labels = _answer_logits(model, batch, base)
         answers = labels != -100
         logprobs = head.logprobs(entered[-1][:, :-1][answers], labels[answers])
         found = logprobs.new_zeros(labels.shape).masked_scatter(answers, logprobs)
-    return found.sum(dim=1), (labels != -100).sum(dim=1)
+    return found.sum(dim=1), answers.sum(dim=1)
 
 
 def _answer_logits(

@@ -22,7 +22,10 @@ from ethogram.specs.suite import Suite
 REPLAY = "replay"
 """The group of harmless replay."""
 TRAINER = 2
-"""Raised when the same samples, recipe and seed would give another adapter than before."""
+"""Raised when the same samples, recipe and seed would give another adapter than before.
+
+By more than rounding: machines and numbers of threads differ by as much.
+"""
 
 
 @dataclass(frozen=True, slots=True)
