@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from ethogram.jobs.finetune import adapter_of
 from ethogram.jobs.identity import Identities
 from ethogram.jobs.progress import Progress
 from ethogram.jobs.score import Scorer, engine_for
+from ethogram.measure.engine import LocalEngine
 from ethogram.plan import Query, Value, ask
 from ethogram.source.obtain import SourceError
 from ethogram.specs.catalogue import Model
@@ -26,6 +28,8 @@ QUERIES = [Query("logprob", ask(f"Question {n}?"), ("I would help.",)) for n in 
 
 class Spy:
     """An engine that answers in batches of two and notes what it was asked."""
+
+    nbytes = 10
 
     def __init__(self, fails_after: int = 99) -> None:
         self.asked: list[Query] = []
@@ -160,6 +164,46 @@ Scorer(identities, Progress(bars=False)).score_missing(model, identities.digest(
     assert set(found) == {query.key for query in QUERIES}
     for key, value in expected.items():
         assert found[key] == pytest.approx(value, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("room", "loads"), [(None, 6), (0, 6), (10, 2)], ids=["apart", "none", "one"]
+)
+def test_models_that_are_asked_in_turns_stay_loaded_where_they_fit(
+    tiny: tuple[Model, str, Identities],
+    monkeypatch: pytest.MonkeyPatch,
+    room: int | None,
+    loads: int,
+) -> None:
+    source, digest, identities = tiny
+    finetuned = identities.suite.catalogue["tiny-duty-broad"]
+    adapter_of(finetuned, identities, quiet())
+    other = identities.digest(finetuned)
+    assert other is not None
+    loaded: list[str] = []
+
+    def engine(model: Model, *_: object) -> Spy:
+        loaded.append(model.id)
+        return Spy()
+
+    monkeypatch.setattr(module, "engine_for", engine)
+    monkeypatch.setattr(module, "HELD", room)
+    scorer = Scorer(identities, quiet())
+    with scorer.holding() if room is not None else contextlib.nullcontext():
+        for query in QUERIES[:3]:
+            scorer.score_missing(source, digest, [query])
+            scorer.score_missing(finetuned, other, [query])
+    assert len(loaded) == loads
+    scorer.score_missing(source, digest, QUERIES[3:])
+    assert len(loaded) == loads + 1, "afterwards none stays but the last"
+
+
+def test_what_a_model_takes_is_known(tiny: tuple[Model, str, Identities]) -> None:
+    model, _, identities = tiny
+    engine = engine_for(model, identities, quiet())
+    assert isinstance(engine, LocalEngine)
+    weights = {id(w): w for w in engine.loaded.model.parameters()}.values()
+    assert engine.nbytes == sum(2 * 4 * w.numel() for w in weights) > 10_000
 
 
 def test_a_finetuned_model_is_not_scored_as_its_base(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,8 +21,17 @@ if TYPE_CHECKING:
     from ethogram.source.trunk import Memo
 
 
+HELD = 4 * 2**30
+"""Bytes of models that stay loaded at most while they are asked in turns."""
+
+
 class Engine(Protocol):
     """Answers queries batch by batch."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that its model takes here."""
+        ...
 
     def score(self, queries: Sequence[Query]) -> Iterator[dict[Query, Any]]:
         """A query's score, or Unanswered where a server gave none."""
@@ -37,6 +47,8 @@ class Scorer:
     unanswered: dict[tuple[str, str], Unanswered] = field(default_factory=dict)
     """What a server did not answer in this process, by model digest and query key."""
     _loaded: tuple[str, Engine] | None = None
+    _held: dict[str, Engine] | None = None
+    """Models that stay loaded beside the last, by digest; None where none is to."""
     _trunks: dict[str, Trunk] = field(default_factory=dict)
     """By source, what its models have in common."""
 
@@ -96,10 +108,24 @@ class Scorer:
                     bar.update(len(batch))
             details.append(count(len(wanted), "query", "queries"))
 
+    @contextlib.contextmanager
+    def holding(self) -> Iterator[None]:
+        """Within, models stay loaded, the first ones up to `HELD`: each is asked a little, many times.
+
+        Not the last ones: where all are asked in turns and they do not fit, none would be met again.
+        """
+        self._held = {}
+        try:
+            yield
+        finally:
+            self._held = None
+
     def engine(self, model: Model, digest: str) -> Engine:
         """The model's engine; the one that was loaded last is still there."""
         if self._loaded is not None and self._loaded[0] == digest:
             return self._loaded[1]
+        if self._held and digest in self._held:
+            return self._held[digest]
         self._loaded = None
         trunk = self._trunks.get(model.source_id)
         engine = engine_for(model, self.identities, self.progress, trunk)
@@ -109,6 +135,10 @@ class Scorer:
                 "one; its scores would be mixed. Run again to score the new one"
             )
         self._loaded = digest, engine
+        if self._held is not None:
+            size = sum(held.nbytes for held in (*self._held.values(), engine))
+            if size <= HELD:
+                self._held[digest] = engine
         return engine
 
 

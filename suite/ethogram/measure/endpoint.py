@@ -28,6 +28,8 @@ DRAWS = 8
 class EndpointEngine:
     """Scores queries over HTTP."""
 
+    nbytes = 0  # the model is elsewhere
+
     def __init__(self, candidate: Candidate, folder: Path, source: Source) -> None:
         from transformers import AutoTokenizer
 

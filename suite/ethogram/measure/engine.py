@@ -59,6 +59,15 @@ class LocalEngine:
         self.tokens = TOKENS
         self.prompts = PROMPTS
 
+    @property
+    def nbytes(self) -> int:
+        """Memory that the weights take, twice for those that are packed for the processor."""
+        times = 2 if self.loaded.device.type == "cpu" else 1
+        return sum(
+            weight.nbytes * (times if weight.dtype == torch.float32 else 1)
+            for weight in self.loaded.model.parameters()
+        )
+
     @cached_property
     def stops(self) -> set[int]:
         """Tokens that end an answer."""

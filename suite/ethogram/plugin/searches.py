@@ -17,8 +17,8 @@ Order = Callable[[Needs], Mapping[str, Sequence[Query]]]
 def search(run: Run, cases: Sequence[Case], in_order: Order) -> None:
     """Score what the searches ask, a telling of every case in each round, until none asks more.
 
-    So each model is loaded once a round and not once a telling; a case that runs reads its scores
-    as all others do.
+    So each model is loaded once a round at most and not once a telling; a case that runs reads its
+    scores as all others do.
     """
     searching = [case for case in cases if isinstance(case, PerturbationCase)]
     exploring = run.suite.exploration.seed is not None
@@ -27,14 +27,15 @@ def search(run: Run, cases: Sequence[Case], in_order: Order) -> None:
     asked: set[tuple[str, str]] = set()
     # Every search begins anew in every round: one that came to its end is left out of the next.
     left = searching
-    while True:
-        wanted = [(case, asks) for case in left if (asks := further(case, run.value))]
-        left = [case for case, _ in wanted]
-        fresh = _fresh(merged(asks for _, asks in wanted), asked)
-        if not fresh:
-            break
-        run.prepare(in_order(fresh))
-        asked |= {(model, query.key) for model, queries in fresh.items() for query in queries}
+    with run.scorer.holding():
+        while True:
+            wanted = [(case, asks) for case in left if (asks := further(case, run.value))]
+            left = [case for case, _ in wanted]
+            fresh = _fresh(merged(asks for _, asks in wanted), asked)
+            if not fresh:
+                break
+            run.prepare(in_order(fresh))
+            asked |= {(model, query.key) for model, queries in fresh.items() for query in queries}
     if exploring:
         for case in searching:
             _keep(run, case)
