@@ -135,17 +135,10 @@ def score(loaded: Loaded) -> list[float]:
     return [found[query][0] for query in QUERIES]
 
 
-@pytest.fixture
-def mixed(monkeypatch: pytest.MonkeyPatch) -> Source:
-    """A mixed source on a processor that multiplies bfloat16, whatever this one does."""
-    monkeypatch.setattr("ethogram.source.precision.native_bfloat16", lambda: True)
-    return SOURCE.model_copy(update={"dtype": "mixed"})
-
-
 def test_a_mixed_model_in_two_parts_scores_the_same_without_it(
-    tiny_folder: Path, mixed: Source, monkeypatch: pytest.MonkeyPatch
+    tiny_folder: Path, native: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loaded = trunked(packed(ready(load_base(tiny_folder, mixed), mixed)), 1, Memo())
+    loaded = trunked(packed(ready(load_base(tiny_folder, native), native)), 1, Memo())
     assert isinstance(loaded.model, Trunked) and head_of(loaded) is not None
     found = score(loaded)
     monkeypatch.setattr(Passes, "head", None)
@@ -193,10 +186,10 @@ def test_a_training_learns_the_same_without_it(
     tiny_folder: Path,
     tmp_path: Path,
     asked: list[int],
-    mixed: Source,
+    native: Source,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    source = mixed if dtype == "mixed" else SOURCE
+    source = native if dtype == "mixed" else SOURCE
 
     def trained(name: str) -> tuple[list[float], dict[str, torch.Tensor]]:
         folder = tmp_path / name

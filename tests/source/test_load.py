@@ -257,13 +257,6 @@ def test_dtype_and_mode_are_as_asked(tiny_folder: Path) -> None:
     assert device_of(SOURCE) == torch.device("cpu") == loaded.device
 
 
-@pytest.fixture
-def native(monkeypatch: pytest.MonkeyPatch) -> Source:
-    """A mixed source on a processor that multiplies bfloat16, whatever this one does."""
-    monkeypatch.setattr("ethogram.source.precision.native_bfloat16", lambda: True)
-    return SOURCE.model_copy(update={"dtype": "mixed"})
-
-
 def test_mixed_rounds_products_alone(tiny_folder: Path, native: Source) -> None:
     whole = load_base(tiny_folder, SOURCE).model(TOKENS).logits
     model = ready(load_base(tiny_folder, native), native).model
