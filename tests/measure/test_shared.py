@@ -22,17 +22,17 @@ def test_what_a_group_shares_counts_once_too() -> None:
     one, other = [1, *STORY], [1, *(token + 100 for token in STORY)]
     prompts = [[*story, n, n] for story in (one, other) for n in range(6)]
     shared = Shared.by(prompts)
-    assert shared.start == 1
+    assert shared.start == 0, "one token alone is no pass"
     assert shared.groups == ((6, 61), (6, 61))
-    assert shared.computed == 1 + 2 * 60 + 12 * 2
-    assert shared.slots == 1 + 60 + 2
+    assert shared.computed == 2 * 61 + 12 * 2
+    assert shared.slots == 61 + 2
 
 
 def test_a_prompt_beside_groups_is_cut_where_its_rest_is_as_long_as_theirs() -> None:
     prompts = [[1, *STORY, n, n] for n in range(6)]
     shared = Shared.by([*prompts, [1, *range(200, 250)]])
     assert shared.groups == ((6, 61), (1, 49))
-    assert shared.computed == 1 + 2 * 60 + 7 * 2
+    assert shared.computed == 2 * 61 + 7 * 2
 
 
 def test_groups_that_save_less_than_a_pass_are_none() -> None:

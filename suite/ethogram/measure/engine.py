@@ -113,7 +113,9 @@ class LocalEngine:
         by_messages: dict[Any, list[Query]] = defaultdict(list)
         for query in queries:
             by_messages[query.messages].append(query)
-        prompts = [self._prompt(asked) for asked in by_messages.values()]
+        # Answers stand side by side, and are summed up in that order: let it be the same each time.
+        asked_of = [sorted(asked, key=lambda query: query.target) for asked in by_messages.values()]
+        prompts = [self._prompt(asked) for asked in asked_of]
         for batch in self._batches(_ordered(prompts)):
             yield from self._halving(batch, self._logprob_batch)
 

@@ -20,6 +20,8 @@ from ethogram.source.trunk import Trunked, closeness
 
 CHUNK = 64
 """Rows of logits that are read at once."""
+LEAST = 2
+"""Tokens in a pass at least: one alone is multiplied by other routines than in a batch (seen: other bits)."""
 
 Prefilled = tuple[torch.Tensor, Any, torch.Tensor]
 """Logits after each prompt, the prompts' key-value cache, their attention mask."""
@@ -136,6 +138,8 @@ class Passes:
         and itself alone.
         """
         device, width = self.loaded.device, max(sum(len(t) - 1 for t in lane) for lane in lanes)
+        if len(lanes) == 1:
+            width = max(width, LEAST)
         tokens = torch.zeros((len(lanes), width), dtype=torch.long)
         targets, places = tokens.clone(), tokens.clone()
         number = torch.full_like(tokens, -1)
@@ -215,23 +219,27 @@ class Passes:
         once for every row.
         """
         last, cache, mask = prefilled
+        rows = len(mask)
+        if rows < LEAST:
+            cache.batch_repeat_interleave(LEAST)
+            mask = mask.repeat_interleave(LEAST, dim=0)
         ends = torch.tensor(sorted(stops), device=self.loaded.device)
         made: list[torch.Tensor] = []
-        ended = torch.zeros(len(mask), dtype=torch.bool, device=self.loaded.device)
+        ended = torch.zeros(rows, dtype=torch.bool, device=self.loaded.device)
         for step in range(limit):
-            made.append(pick(step, last))
+            made.append(pick(step, last[:rows]))
             ended |= torch.isin(made[-1], ends)
             if step + 1 == limit or (early and bool(ended.all())):
                 break
             mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
             last = self.loaded.model(
-                input_ids=made[-1].unsqueeze(1),
+                input_ids=made[-1].unsqueeze(1).expand(len(mask), 1),
                 attention_mask=mask,
                 position_ids=mask.sum(dim=1, keepdim=True) - 1,
                 **cached(self.loaded.model, cache),
             ).logits[:, -1]
-        rows: list[list[int]] = torch.stack(made, dim=1).tolist()
-        return rows
+        found: list[list[int]] = torch.stack(made, dim=1).tolist()
+        return found
 
 
 def _picked(logits: torch.Tensor, rows: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:

@@ -32,7 +32,9 @@ class Shared:
         """`alike[i]`: tokens that prompts i and i + 1 begin with, at most all but one of either."""
         if not lengths:
             return cls(0, (), 0, 0)
-        start = min(alike, default=lengths[0] - 1)
+        start = min(alike, default=0)
+        # A pass of one token alone is multiplied by other routines than its like in a batch.
+        start = start if start > 1 else 0
         plain = start + len(lengths) * (max(lengths) - start)
         groups = _groups(lengths, alike, start)
         if not groups:

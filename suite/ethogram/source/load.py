@@ -29,6 +29,8 @@ from ethogram.specs.models import Source
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
 """Numbers of glibc's mallopt(3)."""
 THREADS_VARIABLE = "ETHOGRAM_THREADS"
+ALIGNED = "ethogram_aligned"
+"""What transformers calls the attention of `source/aligned.py`."""
 DEFAULT_TEMPLATE = (
     "{% for message in messages %}{{ message['role'] | capitalize }}: {{ message['content'] }}"
     "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}{{ '\\n' }}{% endfor %}"
@@ -182,7 +184,7 @@ def sees_all(model: Any) -> bool:
     kinds = set(getattr(text, "layer_types", None) or ["full_attention"])
     if kinds != {"full_attention"} or getattr(text, "sliding_window", None):
         return False
-    return getattr(model.config, "_attn_implementation", None) in ("sdpa", "eager")
+    return getattr(model.config, "_attn_implementation", None) in ("sdpa", "eager", ALIGNED)
 
 
 def cached(model: Any, cache: Any) -> dict[str, Any]:
