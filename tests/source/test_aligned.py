@@ -169,14 +169,14 @@ def test_numbers_of_slots_are_those_that_multiply_alike(monkeypatch: pytest.Monk
     known = sizes(16)
     assert known[-1] == BLOCK
     assert set(known) <= set(range(64, BLOCK + 1, 64))
-    real = module._tried
+    real = module._padded
 
     def odd(
         query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, slots: int
     ) -> torch.Tensor:
         return real(query, key, value, slots) + (slots in (64, 256))
 
-    monkeypatch.setattr(module, "_tried", odd)
+    monkeypatch.setattr(module, "_padded", odd)
     sizes.cache_clear()
     try:
         assert not {64, 256} & set(sizes(16))
@@ -198,6 +198,24 @@ def test_other_models_keep_their_attention(
     window = ready(load_base(tiny_folder, native), native)
     monkeypatch.setattr(window.model.config, "sliding_window", 4, raising=False)
     assert aligned(window).model.config._attn_implementation == "sdpa"
+
+
+def test_a_model_in_which_it_comes_to_something_else_keeps_its_own(
+    tiny_folder: Path, native: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def other(*asked: object, **more: object) -> tuple[torch.Tensor, None]:
+        made, _ = attention(*asked, **more)  # type: ignore[arg-type]
+        return made * 2, None
+
+    def broken(*_: object, **__: object) -> tuple[torch.Tensor, None]:
+        raise ValueError("not like this")
+
+    for wrong in (other, broken):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "attention", wrong)
+            found = mixed(tiny_folder, native)
+        assert found.model.config._attn_implementation == "sdpa"
+        assert torch.isfinite(found.model(input_ids=torch.arange(5, 9)[None]).logits).all()
 
 
 def test_what_is_no_plain_pass_in_bfloat16_goes_to_transformers(

@@ -21,6 +21,8 @@ from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 
 from ethogram.source.load import ALIGNED, Loaded, sees_all
 
+CLOSE = 0.03
+"""Largest difference, as a share of the largest number, between two ways to attend in bfloat16."""
 SLOTS, BLOCK = 64, 512
 """The keys come in multiples of the one; the sums are made over blocks of the other."""
 QUERIES, A_THREAD = 8, 4
@@ -31,16 +33,45 @@ are so many for every thread (with fewer the keys are not repacked)."""
 def aligned(loaded: Loaded) -> Loaded:
     """The model, only to be read from then on, with such attention where it multiplies in bfloat16.
 
-    As it was on other devices, and where its attention is not torch's own over all that came before.
+    As it was on other devices, where its attention is not torch's own over all that came before, and
+    where both do not come to the same in every layer. It is tried.
     """
     model = loaded.model
     halves = any(weight.dtype == torch.bfloat16 for weight in model.parameters())
-    own = getattr(model.config, "_attn_implementation", None) == "sdpa"
-    if halves and own and loaded.device.type == "cpu" and sees_all(model):
-        AttentionInterface.register(ALIGNED, attention)
-        AttentionMaskInterface.register(ALIGNED, ALL_MASK_ATTENTION_FUNCTIONS["sdpa"])
-        model.set_attn_implementation(ALIGNED)
+    own = getattr(model.config, "_attn_implementation", None)
+    if not halves or own != "sdpa" or loaded.device.type != "cpu" or not sees_all(model):
+        return loaded
+    AttentionMaskInterface.register(ALIGNED, ALL_MASK_ATTENTION_FUNCTIONS[own])
+    try:
+        same = _tried(model)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception:  # whatever an architecture trips over, it keeps its own
+        same = False
+    AttentionInterface.register(ALIGNED, attention)
+    if not same:
+        model.set_attn_implementation(own)
     return loaded
+
+
+def _tried(model: Any) -> bool:
+    """Whether both attentions make the same of a few tokens, two of them padding, in each layer."""
+    agree: list[bool] = []
+
+    def both(*asked: Any, **more: Any) -> tuple[torch.Tensor, None]:
+        (made, _), (own, _) = attention(*asked, **more), sdpa_attention_forward(*asked, **more)
+        apart = (made[:, 2:].float() - own[:, 2:].float()).abs().max()
+        agree.append(bool(apart <= CLOSE * own[:, 2:].abs().max()))
+        return own, None
+
+    AttentionInterface.register(ALIGNED, both)
+    model.set_attn_implementation(ALIGNED)
+    tokens = torch.tensor([[0, 0, 3, 4, 5], [6, 7, 8, 9, 10]])
+    real = torch.ones_like(tokens)
+    real[0, :2] = 0
+    with torch.inference_mode():
+        model(input_ids=tokens, attention_mask=real, use_cache=False)
+    return bool(agree) and all(agree)
 
 
 def attention(
@@ -171,12 +202,14 @@ def sizes(size: int) -> tuple[int, ...]:
             torch.randn((16, 8, count, size), generator=chance).bfloat16()
             for count in (32, slots, slots)
         )
-        if torch.equal(_tried(query, key, value, slots), _tried(query, key, value, BLOCK)):
+        if torch.equal(_padded(query, key, value, slots), _padded(query, key, value, BLOCK)):
             found.append(slots)
     return (*found, BLOCK)
 
 
-def _tried(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, slots: int) -> torch.Tensor:
+def _padded(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, slots: int
+) -> torch.Tensor:
     more = slots - key.shape[2]
     mask = torch.zeros((query.shape[0], 1, query.shape[2], slots), dtype=query.dtype)
     mask[..., key.shape[2] :] = torch.finfo(query.dtype).min
