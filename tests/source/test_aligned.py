@@ -241,6 +241,13 @@ def test_what_is_no_plain_pass_in_bfloat16_goes_to_transformers(
     assert len(asked) == 2
 
 
+def test_a_mask_with_weights_of_its_own_is_refused() -> None:
+    query, key, value = random_pass(1, 4, 4)
+    weights = torch.zeros((1, 1, 4, 4)) - 0.5
+    with torch.inference_mode(), pytest.raises(ValueError, match="no layout"):
+        attention(None, query, key, value, weights)
+
+
 def test_queries_are_padded_to_whole_groups(threads: None) -> None:
     query, key, _ = random_pass(1, QUERIES + 1, 20)
     seen = torch.ones((1, 1, QUERIES + 1, 20), dtype=torch.bool)

@@ -91,6 +91,7 @@ def attention(
     """
     dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else query.dtype
     plain = query.shape[-1] == value.shape[-1] and more.get("position_bias") is None
+    plain = plain and (attention_mask is None or attention_mask.shape[1] == 1)
     if dtype != torch.bfloat16 or not plain or torch.is_grad_enabled():
         found: tuple[torch.Tensor, None] = sdpa_attention_forward(
             module,
@@ -179,7 +180,10 @@ def _seen(mask: torch.Tensor | None, tokens: int, key: torch.Tensor) -> torch.Te
     if mask is None:
         mask = torch.ones((tokens, cached), dtype=torch.bool).tril(cached - tokens)[None, None]
     elif mask.dtype != torch.bool:
-        mask = mask > torch.finfo(mask.dtype).min / 2
+        hidden = mask <= torch.finfo(mask.dtype).min / 2
+        if not bool((hidden | (mask == 0)).all()):
+            raise ValueError("a mask that holds more than what is seen has no layout")
+        mask = ~hidden
     return mask[..., :cached].expand(rows, 1, tokens, cached)
 
 
