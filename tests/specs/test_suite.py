@@ -225,6 +225,29 @@ def test_every_bad_file_is_reported_in_one_go(house: Path) -> None:
     ]
 
 
+def test_a_file_is_read_once_by_one_suite(house: Path) -> None:
+    suite = around(house)
+    stance = min(suite.constitutions)
+    first = suite.transcripts(stance), suite.refusals(), suite.replay()
+    for file in (suite.recorded(name) for name in (stance, "plain-refusal", "replay")):
+        file.write_text("no JSON", encoding="utf-8")
+    again = suite.transcripts(stance), suite.refusals(), suite.replay()
+    assert all(one is other for one, other in zip(first, again, strict=True))
+    with pytest.raises(SpecError, match="not JSON"):
+        around(house).transcripts(stance)
+
+
+def test_what_a_bad_file_raised_is_raised_again(house: Path) -> None:
+    suite = around(house)
+    suite.recorded("replay").write_text("no JSON\n[]\n", encoding="utf-8")
+    told = []
+    for _ in range(2):
+        with pytest.raises(SpecError) as raised:
+            suite.replay()
+        told.append(raised.value.problems)
+    assert told[0] == told[1] and len(told[0]) == 2
+
+
 def test_a_malformed_transcript_line_is_reported_with_its_number(house: Path) -> None:
     with (house / "constitutions" / "transcripts" / "duty.jsonl").open("a") as file:
         file.write("{\n")

@@ -54,6 +54,9 @@ class Misplaced(ValueError):
         self.path = path
 
 
+_NOWHERE = Place(Path("?"))
+
+
 class Spec(BaseModel):
     """Base of the specs. `place` is where the mapping stands in its file."""
 
@@ -64,7 +67,7 @@ class Spec(BaseModel):
         allow_inf_nan=False,
         use_attribute_docstrings=True,
     )
-    _place: Place = PrivateAttr(default=Place(Path("?")))
+    _place: Place = PrivateAttr(default_factory=lambda: _NOWHERE)  # a default would be copied deep
     _keys: dict[tuple[str, str], Place] = PrivateAttr(default_factory=dict)
 
     @property

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
-from ethogram.specs.base import FileSpec, read_spec
+from ethogram.specs.base import FileSpec, Spec, read_spec
 from ethogram.specs.between import between_files
 from ethogram.specs.catalogue import Catalogue, expand
 from ethogram.specs.constitution import (
@@ -33,6 +33,8 @@ from ethogram.specs.safety import HazardCategory
 from ethogram.specs.scenarios import Theme
 
 F = TypeVar("F", bound=FileSpec)
+S = TypeVar("S", bound=Spec)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,8 @@ class Suite:
     models_file: Path
     limited: dict[str, Capability] = field(default_factory=dict, compare=False)
     """Models whose servers give no log-probabilities, as the run found out at its start."""
-    _specs: dict[Path, FileSpec | SpecError] = field(
-        default_factory=dict, compare=False, repr=False
-    )
-    """What has been read: each file once, whatever came of it."""
+    _found: dict[Path, object] = field(default_factory=dict, compare=False, repr=False)
+    """What has been read: each file once, whatever came of it (a SpecError, too)."""
     exploration: Exploration = field(default_factory=Exploration, compare=False)
     """What the run brings to its searches for flips."""
 
@@ -140,13 +140,13 @@ class Suite:
         return self.rubric
 
     def transcripts(self, constitution: str) -> tuple[Transcript, ...]:
-        return read_lines(Transcript, self.recorded(constitution))
+        return self._lines(Transcript, self.recorded(constitution))
 
     def refusals(self) -> tuple[Refusal, ...]:
-        return read_lines(Refusal, self.recorded("plain-refusal"))
+        return self._lines(Refusal, self.recorded("plain-refusal"))
 
     def replay(self) -> tuple[Replay, ...]:
-        return read_lines(Replay, self.recorded("replay"))
+        return self._lines(Replay, self.recorded("replay"))
 
     def recorded(self, name: str) -> Path:
         return self.root / CONSTITUTIONS / "transcripts" / f"{name}.jsonl"
@@ -287,16 +287,24 @@ class Suite:
                 yield self._spec(kind, file)
 
     def _spec(self, kind: type[F], file: Path) -> F:
-        if file not in self._specs:
-            try:
-                self._specs[file] = read_spec(kind, file)
-            except SpecError as error:
-                self._specs[file] = error
-        found = self._specs[file]
-        if isinstance(found, SpecError):
-            raise SpecError(found.problems)
+        found = self._once(file, lambda: read_spec(kind, file))
         assert isinstance(found, kind)
         return found
+
+    def _lines(self, kind: type[S], file: Path) -> tuple[S, ...]:
+        return self._once(file, lambda: read_lines(kind, file))
+
+    def _once(self, file: Path, read: Callable[[], T]) -> T:
+        """What reading the file gave, or raised, at its first use."""
+        if file not in self._found:
+            try:
+                self._found[file] = read()
+            except SpecError as error:
+                self._found[file] = error
+        found = self._found[file]
+        if isinstance(found, SpecError):
+            raise SpecError(found.problems)
+        return cast(T, found)
 
     def _files(self, kind: type[FileSpec], pattern: str = "*.yaml") -> list[Path]:
         folders = {known: self.folder / name for name, known in KINDS.items()}
