@@ -108,6 +108,24 @@ def test_what_finds_nothing_to_change_is_no_change(entry):
     assert found.slots == []
 
 
+def test_a_retelling_puts_values_into_its_own_tense_whichever_change_comes_first():
+    text = "{friend} {asks} you to keep her letters. It costs four {currency}."
+    past = SCENARIO["retold"]["past"] | {
+        "text": "{friend} {asks} you to keep her letters. It cost four {currency}.",
+        "vary": {"asks": ["asked", "begged"]},
+    }
+    vary = SCENARIO["vary"] | {"asks": ["asks", "begs"]}
+    entries = {"id": "past", "retold": "past"}, {"id": "names", "vary": "all"}
+    changed = {"text": text, "vary": vary, "retold": {"past": past}}
+    for ordered in (entries, entries[::-1]):
+        found = perturbing(*ordered, **changed)
+        alone = told(found, ("past", "past"))[0].prompt
+        assert alone.startswith("Aylin asked you to keep her letters. It cost four euros.")
+        both = told(found, ("past", "past"), ("names", "asks: begs"))[0].prompt
+        assert both.startswith("Aylin begged you")
+        assert told(found, ("names", "asks: begs"))[0].prompt.startswith("Aylin begs you")
+
+
 def test_two_retellings_share_a_slot():
     twice = {**SCENARIO["retold"], "other": SCENARIO["retold"]["past"]}
     found = perturbing({"id": "a", "retold": "past"}, {"id": "b", "retold": "other"}, retold=twice)

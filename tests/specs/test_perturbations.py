@@ -110,6 +110,16 @@ def test_a_retelling_is_read(tmp_path):
         ('give: "Give', 'giv: "Give', "the scenario has no option 'giv' (did you mean 'give'?)"),
         ("had asked", "had {tone} asked", "the placeholder {tone} has no values under 'vary'"),
         ('"{friend} had', '"She had', "the retelling leaves out {friend}"),
+        (
+            "        options: {keep",
+            "        vary: {frend: [Aylin, Ngozi]}\n        options: {keep",
+            "surface.yaml:12:16: the scenario does not vary 'frend' (did you mean 'friend'?)",
+        ),
+        (
+            "        options: {keep",
+            "        vary: {friend: [Aylin]}\n        options: {keep",
+            "surface.yaml:12:16: 1 value of 'friend' in place of the scenario's 2",
+        ),
     ],
 )
 def test_a_retelling_has_the_options_and_placeholders_of_the_scenario(tmp_path, old, new, message):

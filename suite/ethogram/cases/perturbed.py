@@ -24,6 +24,8 @@ class Telling:
     options: tuple[str, ...]
     orders: tuple[tuple[int, ...], ...]
     setting: dict[str, str]
+    reworded: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Values of placeholders that a retelling puts otherwise."""
     question: str = QUESTION
     replaced: tuple[tuple[str, str], ...] = ()
     ends: str = ""
@@ -31,8 +33,12 @@ class Telling:
     @property
     def renderings(self) -> tuple[Rendering, ...]:
         """One an order. Typography changes the prompt; the answers that are scored stay plain."""
-        options = tuple(option.format_map(self.setting) for option in self.options)
-        text = self.text.format_map(self.setting)
+        setting = {
+            name: self.reworded.get(name, {}).get(value, value)
+            for name, value in self.setting.items()
+        }
+        options = tuple(option.format_map(setting) for option in self.options)
+        text = self.text.format_map(setting)
         return tuple(
             Rendering(self._typeset(prompt_of(text, options, order, self.question)), order, options)
             for order in self.orders
@@ -110,7 +116,7 @@ class Perturbing:
         if entry.retold in self.scenario.retold:
             told = self.scenario.retold[entry.retold]
             options = tuple(told.options[option.id] for option in self.scenario.options)
-            put = _put(text=told.text, options=options)
+            put = _put(text=told.text, options=options, reworded=told.reworded(self.scenario))
             yield Change(entry.id, entry.retold, "retold", put)
         if entry.replace is not None:
             value = ", ".join(f"{old!r} as {new!r}" for old, new in entry.replace)

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from ethogram.specs.base import FileSpec, Id, Misplaced, Spec, Text, check_unique, placeholders
-from ethogram.specs.errors import did_you_mean
+from ethogram.specs.errors import count, did_you_mean
 from ethogram.specs.provenance import Provenance
 
 ScenarioRule = Literal["options", "endorsed", "vary", "repeat", "retold"]
@@ -31,6 +31,15 @@ class Retelling(Spec):
     text: Text
     options: dict[Id, Text]
     """Every option of the scenario, by its id."""
+    vary: dict[str, tuple[Text, ...]] = Field(default_factory=dict)
+    """Values that are told otherwise too (a verb's tense), in the order of the scenario's own."""
+
+    def reworded(self, scenario: Scenario) -> dict[str, dict[str, str]]:
+        """For every placeholder that it tells otherwise, the scenario's values and its own."""
+        return {
+            name: dict(zip(scenario.vary[name], values, strict=True))
+            for name, values in self.vary.items()
+        }
 
 
 class Scenario(Spec):
@@ -60,9 +69,9 @@ class Scenario(Spec):
                 raise Misplaced(f"'vary' lists {name!r}, which no text uses", "vary", name)
             if not values:
                 raise Misplaced(f"'vary' lists no value for {name!r}", "vary", name)
-        count = math.prod(len(values) for values in self.vary.values())
-        if count > MAX_SETTINGS:
-            message = f"'vary' makes {count:,} combinations; {MAX_SETTINGS:,} is the limit"
+        settings = math.prod(len(values) for values in self.vary.values())
+        if settings > MAX_SETTINGS:
+            message = f"'vary' makes {settings:,} combinations; {MAX_SETTINGS:,} is the limit"
             raise Misplaced(message, "vary")
         for name in self.retold:
             self._check_retelling(name)
@@ -87,6 +96,14 @@ class Scenario(Spec):
             raise Misplaced(message, *path)
         if dropped := set(self.vary) - used:
             raise Misplaced(f"the retelling leaves out {{{min(dropped)}}}", *path)
+        for vary, values in told.vary.items():
+            if vary not in self.vary:
+                message = f"the scenario does not vary {vary!r}{did_you_mean(vary, self.vary)}"
+                raise Misplaced(message, *path, "vary", vary)
+            if len(values) != (own := len(self.vary[vary])):
+                given = f"{count(len(values), 'value')} of {vary!r}"
+                message = f"{given} in place of the scenario's {own}"
+                raise Misplaced(message, *path, "vary", vary)
 
     def _texts(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """Every text that may hold placeholders, with the way to it."""
