@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import DynamicCache
+from transformers import AttentionInterface, DynamicCache
 
 from ethogram.measure.engine import LocalEngine
 from ethogram.measure.probes import choice
@@ -21,6 +21,8 @@ from ethogram.source.trunk import Memo, Trunked, trunked
 from ethogram.specs.models import Source
 
 SOURCE = Source(folder=".", device="cpu")
+SCALE = 0.4
+"""Of the scores; not what torch takes where it is told none."""
 TOPICS = [
     "a dog",
     "the bridge that the town has wanted for years",
@@ -114,7 +116,7 @@ def expected(
     """By the formula, in float32: (rows, tokens, heads, size)."""
     times = query.shape[1] // key.shape[1]
     key, value = (kept.float().repeat_interleave(times, dim=1) for kept in (key, value))
-    scores = query.float() @ key.transpose(2, 3) * query.shape[-1] ** -0.5
+    scores = query.float() @ key.transpose(2, 3) * SCALE
     chances = scores.masked_fill(~seen, -torch.inf).softmax(dim=-1)
     return (chances @ value).transpose(1, 2)
 
@@ -133,7 +135,7 @@ def test_it_is_attention(tokens: int, masked: str) -> None:
             seen if masked == "bool" else torch.zeros(seen.shape).masked_fill(~seen, -1e38 * 3.4)
         )
     with torch.inference_mode():
-        found, _ = attention(None, query, key, value, given, scaling=16**-0.5)
+        found, _ = attention(None, query, key, value, given, scaling=SCALE)
     assert found.shape == (3, tokens, 6, 16)
     assert found.is_contiguous()
     torch.testing.assert_close(
@@ -144,12 +146,12 @@ def test_it_is_attention(tokens: int, masked: str) -> None:
 def test_padding_before_a_row_changes_no_bit() -> None:
     query, key, value = random_pass(2, 12, 40)
     with torch.inference_mode():
-        alone, _ = attention(None, query, key, value, None, scaling=0.25)
+        alone, _ = attention(None, query, key, value, None, scaling=SCALE)
         more = 7
         wide = [torch.nn.functional.pad(kept, (0, 0, more, 0), value=3.0) for kept in (key, value)]
         seen = torch.ones((2, 1, 12, 40), dtype=torch.bool).tril(28)
         seen = torch.nn.functional.pad(seen, (more, 0), value=False)
-        padded, _ = attention(None, query, *wide, seen, scaling=0.25)
+        padded, _ = attention(None, query, *wide, seen, scaling=SCALE)
     assert torch.equal(alone, padded)
 
 
@@ -160,7 +162,7 @@ def test_two_passes_with_masks_of_one_shape_have_a_layout_each() -> None:
     other[..., :10] = False
     with torch.inference_mode():
         for mask in (seen, other, seen):
-            found, _ = attention(None, query, key, value, mask, scaling=0.25)
+            found, _ = attention(None, query, key, value, mask, scaling=SCALE)
             wanted = expected(query, key, value, mask)
             torch.testing.assert_close(found.float(), wanted, atol=0.03, rtol=0.03)
 
@@ -215,7 +217,24 @@ def test_a_model_in_which_it_comes_to_something_else_keeps_its_own(
             patch.setattr(module, "attention", wrong)
             found = mixed(tiny_folder, native)
         assert found.model.config._attn_implementation == "sdpa"
+        assert AttentionInterface()[ALIGNED] is wrong, "what was put there to try is gone"
+        AttentionInterface.register(ALIGNED, attention)
         assert torch.isfinite(found.model(input_ids=torch.arange(5, 9)[None]).logits).all()
+
+
+def test_a_model_with_a_layer_that_sees_what_comes_after_keeps_its_own(
+    tiny_folder: Path, native: Source
+) -> None:
+    loaded = ready(load_base(tiny_folder, native), native)
+    loaded.model.model.layers[-1].self_attn.is_causal = False
+    assert aligned(loaded).model.config._attn_implementation == "sdpa"
+
+
+def test_a_model_whose_passes_all_go_to_transformers_keeps_its_own(
+    tiny_folder: Path, native: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_plain", lambda *_: False)
+    assert mixed(tiny_folder, native).model.config._attn_implementation == "sdpa"
 
 
 def test_what_is_no_plain_pass_in_bfloat16_goes_to_transformers(
@@ -236,7 +255,7 @@ def test_what_is_no_plain_pass_in_bfloat16_goes_to_transformers(
         attention(None, query.float(), key.float(), value.float(), None)
         assert asked == [torch.bfloat16, torch.float32]
         with torch.autocast("cpu", torch.bfloat16):
-            found, _ = attention(None, query.float(), key, value, None, scaling=0.25)
+            found, _ = attention(None, query.float(), key, value, None, scaling=SCALE)
     assert found.dtype == torch.bfloat16
     assert len(asked) == 2
 
@@ -251,7 +270,7 @@ def test_a_mask_with_weights_of_its_own_is_refused() -> None:
 def test_queries_are_padded_to_whole_groups(threads: None) -> None:
     query, key, _ = random_pass(1, QUERIES + 1, 20)
     seen = torch.ones((1, 1, QUERIES + 1, 20), dtype=torch.bool)
-    for number, wanted in ((1, 2 * QUERIES), (2, 2 * QUERIES), (8, 32)):
+    for number, wanted in ((1, 2 * QUERIES), (2, 2 * QUERIES), (5, 3 * QUERIES), (8, 32)):
         torch.set_num_threads(number)
         assert module.Layout.by(seen, query, key).mask.shape[2] == wanted
 

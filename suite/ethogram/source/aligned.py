@@ -42,26 +42,36 @@ def aligned(loaded: Loaded) -> Loaded:
     if not halves or own != "sdpa" or loaded.device.type != "cpu" or not sees_all(model):
         return loaded
     AttentionMaskInterface.register(ALIGNED, ALL_MASK_ATTENTION_FUNCTIONS[own])
+    same = False
     try:
         same = _tried(model)
-    except torch.OutOfMemoryError:
+    except (torch.OutOfMemoryError, MemoryError):
         raise
     except Exception:  # whatever an architecture trips over, it keeps its own
         same = False
-    AttentionInterface.register(ALIGNED, attention)
-    if not same:
-        model.set_attn_implementation(own)
+    finally:
+        AttentionInterface.register(ALIGNED, attention)
+        _layouts.clear()
+        if not same:
+            model.set_attn_implementation(own)
     return loaded
 
 
 def _tried(model: Any) -> bool:
-    """Whether both attentions make the same of a few tokens, two of them padding, in each layer."""
+    """Whether each layer's attention can be aligned and makes the same of a few tokens, two of them
+    padding, as its own does."""
     agree: list[bool] = []
 
-    def both(*asked: Any, **more: Any) -> tuple[torch.Tensor, None]:
-        (made, _), (own, _) = attention(*asked, **more), sdpa_attention_forward(*asked, **more)
+    def both(
+        module: Any, query: Any, key: Any, value: Any, mask: Any, *rest: Any, **more: Any
+    ) -> tuple[torch.Tensor, None]:
+        made, _ = attention(module, query, key, value, mask, *rest, **more)
+        own, _ = sdpa_attention_forward(module, query, key, value, mask, *rest, **more)
         apart = (made[:, 2:].float() - own[:, 2:].float()).abs().max()
-        agree.append(bool(apart <= CLOSE * own[:, 2:].abs().max()))
+        close = bool(apart <= CLOSE * own[:, 2:].abs().max())
+        causal = getattr(module, "is_causal", True)  # a pass without a mask is read as one
+        plain = _plain(query, key, value, mask, more.get("position_bias"))
+        agree.append(close and causal and plain)
         return own, None
 
     AttentionInterface.register(ALIGNED, both)
@@ -88,11 +98,10 @@ def attention(
     """As transformers calls it: `query` (rows, heads, tokens, size), `key` and `value` by cached tokens.
 
     Shape (rows, tokens, heads, size). Whatever is not a plain pass in bfloat16 goes to transformers' own.
+    Raises ValueError on a mask that holds more than what is seen.
     """
-    dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else query.dtype
-    plain = query.shape[-1] == value.shape[-1] and more.get("position_bias") is None
-    plain = plain and (attention_mask is None or attention_mask.shape[1] == 1)
-    if dtype != torch.bfloat16 or not plain or torch.is_grad_enabled():
+    plain = _plain(query, key, value, attention_mask, more.get("position_bias"))
+    if not plain or torch.is_grad_enabled():
         found: tuple[torch.Tensor, None] = sdpa_attention_forward(
             module,
             query,
@@ -106,7 +115,7 @@ def attention(
         )
         return found
     rows, heads, tokens, size = query.shape
-    query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
+    query, key, value = query.bfloat16(), key.bfloat16(), value.bfloat16()
     if tokens == 1:
         # Heads that share their keys ask them as one, so that fewer keys have to be moved.
         query = query.reshape(rows, key.shape[1], -1, size)
@@ -118,6 +127,19 @@ def attention(
     )
     made = made[:, :, :asked].reshape(rows, heads, tokens, size)
     return made.transpose(1, 2).contiguous(), None
+
+
+def _plain(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: torch.Tensor | None,
+    position_bias: torch.Tensor | None,
+) -> bool:
+    """Whether the pass is in bfloat16, with heads of one size and one mask for all of them."""
+    dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else query.dtype
+    alike = query.shape[-1] == key.shape[-1] == value.shape[-1] and position_bias is None
+    return dtype == torch.bfloat16 and alike and (mask is None or mask.shape[1] == 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +161,8 @@ class Layout:
         slots = _slots(int(real.sum(dim=1).max()), size)
         order = torch.nn.functional.pad(order[:, :slots], (0, max(0, slots - cached)))
         there = torch.arange(slots) < real.sum(dim=1, keepdim=True)
-        queries = max(A_THREAD * torch.get_num_threads(), tokens + -tokens % QUERIES)
+        least = max(A_THREAD * torch.get_num_threads(), tokens)
+        queries = least + -least % QUERIES
         moved = seen.gather(3, order[:, None, None, :].expand(-1, 1, tokens, -1))
         moved &= there[:, None, None, :]
         mask = torch.zeros((rows, 1, queries, slots), dtype=query.dtype)
@@ -157,6 +180,10 @@ class _Layouts:
     """The layout of the pass that is going on: made by its first layer, read by the others."""
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Let go of the last one."""
         self._of: tuple[Any, ...] = ()
         self._mask: torch.Tensor | None = None
         self._last: Layout | None = None
