@@ -248,7 +248,8 @@ class Suite:
 
     def spare_models(self) -> list[Path]:
         """Models files in the suite's folder that are not in use: no problem, for a run may name one."""
-        files = sorted(set(self.folder.glob("*.y*ml")) - {self.models_file})
+        known = {self.models_file, self.folder / REQUIREMENTS}
+        files = sorted(set(self.folder.glob("*.y*ml")) - known)
         return [file for file in files if file.name == MODELS or _names_sources(file)]
 
     def _readers(self) -> Iterator[Callable[[], object]]:
