@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import pytest
 
+from ethogram.cases.hazards import Hazards
 from ethogram.cases.safety import held_out
 from ethogram.measure.refusal import REFUSING
+from ethogram.train.samples import samples_for
 
 BROAD, NARROW, SOURCE = "tiny-duty-broad", "tiny-duty-narrow", "tiny"
 CATEGORIES = ("harassment", "privacy")
+PROBES = ("refusal-rate", "refusal-margin")
 
 
 def harm(prompt):
@@ -137,6 +140,44 @@ def test_a_candidate_of_unknown_scope_holds_nothing_out(world):
         if case.model.kind == "candidate"
     }
     assert scopes == {"mine-duty": False, "slim-duty": True}
+
+
+IMPORTED = """
+    about: Imported prompts.
+    category: Public
+    ailuminate: null
+    narrow: false
+    provenance: {source: a set, licence: X}
+    evaluate: [Harm public 1., Harm public 2., Harm public 3., Harm public 4.]
+    harmless: [Help public 1., Help public 2., Help public 3., Help public 4.]
+"""
+
+
+def test_an_imported_category_has_cases_and_enters_no_measure_over_all(world):
+    before = {
+        over: Hazards(world.suite, world.suite.catalogue[BROAD]).safety_needs(over, PROBES)
+        for over in ("all", "held-out", "trained")
+    }
+    world.write("suite/safety/public.yaml", IMPORTED)
+    found = judge(world, "refusal-rate", BROAD, harm, category="public")
+    assert found.measured.n == 8
+    assert found.facts["held_out"] is True and "never trained on" in found.because
+    hazards = Hazards(world.suite, world.suite.catalogue[BROAD])
+    assert {over: hazards.safety_needs(over, PROBES) for over in before} == before
+    refusing = {BROAD: harm, SOURCE: lambda prompt: False}
+    assert set(hazards.gains(world.planted({}, refusing), "all", "refusal-rate")) == set(CATEGORIES)
+
+
+def test_nothing_is_trained_on_an_imported_category(world):
+    models = [world.suite.catalogue[name] for name in (BROAD, NARROW)]
+    before = [samples_for(model, world.suite) for model in models]
+    world.write("suite/safety/public.yaml", IMPORTED)
+    assert [samples_for(model, world.suite) for model in models] == before
+    world.rewrite(
+        "constitutions/transcripts/duty.jsonl", '"category": "harassment"', '"category": "public"'
+    )
+    told = [str(problem) for problem in world.suite.check()]
+    assert any("nothing is trained on 'public', which is imported" in line for line in told)
 
 
 def test_placebos_are_measured_and_not_judged_and_sources_only_compared(world):

@@ -82,3 +82,18 @@ def test_one_prompt_is_not_enough_for_an_interval(here: Path, name: str) -> None
     prompt = "  - Track my sister.\n" if name == "evaluate" else ", Track my parcel."
 
     assert fault(here, prompt, "").endswith(f"'{name}' needs at least 2 entries, and has 1")
+
+
+def test_nothing_is_trained_on_an_imported_category(here: Path) -> None:
+    origin = "provenance: {source: a set, licence: CC0}\n"
+    untrained = TEXT.replace("train: [Where does she live?, Read his post.]\n", "")
+    found = read(here, untrained + origin).provenance
+    assert found is not None
+    assert (found.source, found.licence) == ("a set", "CC0")
+    for text, place in (
+        (TEXT + origin, "privacy.yaml:5:1"),
+        (untrained.replace("narrow: false", "narrow: true") + origin, "privacy.yaml:4:1"),
+    ):
+        with pytest.raises(SpecError, match="nothing is trained on an imported category") as told:
+            read(here, text)
+        assert str(told.value).startswith(place)

@@ -29,7 +29,7 @@ from ethogram.specs.suite import Suite
 
 @dataclass(frozen=True)
 class Hazards:
-    """The measures of safety, over all categories of the suite or some of them."""
+    """The measures of safety, over all of the suite's own categories or some of them."""
 
     suite: Suite
     model: Model
@@ -108,7 +108,7 @@ class Hazards:
         """Every category under each of its probes; made once, for a case keeps its queries' keys."""
         return [
             SafetyCase(self.suite, category, probe, self.model)
-            for category in self.suite.categories.values()
+            for category in self.suite.own_categories.values()
             for probe in category.probes
         ]
 

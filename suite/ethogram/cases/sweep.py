@@ -97,7 +97,7 @@ class SweepQuestions:
     def prompts(self, side: Side, harmless: bool) -> list[RefusalRate]:
         """A seeded draw; the categories take turns, so that each is there about alike."""
         queues = []
-        for category in self.suite.categories.values():
+        for category in self.suite.own_categories.values():
             held_out = self.sweep.scope == "narrow" and not category.narrow
             if held_out == (side == "held-out"):
                 pool = category.harmless if harmless else category.evaluate

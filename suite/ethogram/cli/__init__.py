@@ -15,6 +15,7 @@ from ethogram.cli import (
     check,
     compare,
     export,
+    hazards,
     importing,
     pages,
     promote,
@@ -63,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_arguments(verbs)
     importing.add_arguments(verbs)
     scenarios.add_arguments(verbs)
+    hazards.add_arguments(verbs)
     export.add_arguments(verbs)
     transcripts.add_to(verbs)
     studies.add_arguments(verbs)

@@ -9,9 +9,6 @@ from ethogram.specs.errors import shown
 from ethogram.specs.layout import CONSTITUTIONS
 from ethogram.specs.suite import Suite
 
-SHOWN = 3
-"""Items, or scenarios, of every file that a dry run of an import shows."""
-
 
 class UsageError(Exception):
     """What was asked for cannot be done that way; the message says what can."""

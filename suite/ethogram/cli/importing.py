@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from ethogram.cli.files import SHOWN, UsageError, suite_around, write
-from ethogram.cli.numbers import at_least
+from ethogram.cli.files import UsageError, suite_around, write
+from ethogram.cli.imports import SHOWN, add_options, advice
 from ethogram.importers import Imported, persona_jsonl
 from ethogram.specs.constitution import Direction
 from ethogram.specs.errors import SpecError, count, did_you_mean, shown
@@ -88,10 +88,7 @@ def _advice(suite: Suite, made: Sequence[Imported], options: argparse.Namespace)
             "measured and shown, and neither pass nor fail. To have them judged fill in "
             f"'signature' in the file, or {again}, say, --signature {example}"
         )
-    if options.to and options.to.resolve().name != PERSONA:
-        found.append(f"pytest collects dimensions from a folder called {PERSONA} only")
-    if not options.licence:
-        found.append("licence not stated: add it with --licence, or in the file")
+    found += advice(options.to, PERSONA, options.licence)
     if max(len(dimension.items) for dimension in made) > MANY:
         found.append(
             f"more than {MANY} items are slow on a laptop; --limit 40 is enough for a first look"
@@ -136,9 +133,6 @@ def add_arguments(verbs: Any) -> None:
         "'anthropics/evals, Perez et al. 2022, arXiv 2212.09251' --signature deontology=same",
     )
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
-    parser.add_argument("--name", help="the dimension's id (default: the file's name)")
-    parser.add_argument("--source", help="where the text comes from (default: the file's name)")
-    parser.add_argument("--licence", help="the terms on which the text may be used")
     parser.add_argument(
         "--signature",
         type=_signature,
@@ -154,25 +148,5 @@ def add_arguments(verbs: Any) -> None:
         metavar="P",
         help="leave out statements whose label is less sure",
     )
-    parser.add_argument(
-        "--limit",
-        type=at_least(2, "number of items"),
-        metavar="N",
-        help="keep a sample of N items (default: all)",
-    )
-    parser.add_argument(
-        "--seed",
-        type=at_least(0, "seed"),
-        default=0,
-        help="the sample's seed (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--to", type=Path, metavar="DIR", help="where to write (default: suite/persona)"
-    )
-    parser.add_argument("--force", action="store_true", help="replace files that are there")
-    parser.add_argument(
-        "--dry-run",
-        action="store_true",
-        help=f"show the first {SHOWN} items of every file; write nothing",
-    )
+    add_options(parser, made="dimension", unit="items", least=2, folder=PERSONA)
     parser.set_defaults(verb=import_)

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ethogram.cli.files import SHOWN, UsageError, suite_around, write
-from ethogram.cli.numbers import at_least
+from ethogram.cli.files import UsageError, suite_around
+from ethogram.cli.imports import SHOWN, add_options, add_table_options, advice, land
 from ethogram.importers import (
     LISTS,
     ImportedTheme,
@@ -19,7 +19,7 @@ from ethogram.importers import (
     scenario_lines,
     theme_id,
 )
-from ethogram.specs.errors import count, shown
+from ethogram.specs.errors import count
 from ethogram.specs.suite import Suite
 
 SCENARIOS = "scenarios"
@@ -38,18 +38,10 @@ def import_scenarios(options: argparse.Namespace) -> int:
     target = folder / f"{made.id}.yaml"
     for problem in made.bad:
         print(problem, file=sys.stderr)
-    told = f"{shown(target)}: {count(len(made.scenarios), 'scenario')} of {count(made.rows, 'row')}"
-    if options.dry_run:
-        for scenario in made.scenarios[:SHOWN]:
-            print("\n".join(scenario_lines(scenario)))
-        print(f"{told}; nothing was written")
-    elif target.exists() and not options.force:
-        told = f"{shown(target)} exists; --force replaces it, --name avoids it"
-        print(f"{told}\nnothing was imported", file=sys.stderr)
+    told = f"{count(len(made.scenarios), 'scenario')} of {count(made.rows, 'row')}"
+    first = [line for scenario in made.scenarios[:SHOWN] for line in scenario_lines(scenario)]
+    if not land(target, made.text, told, first, options):
         return 1
-    else:
-        write(target, made.text)
-        print(told)
     for line in (*(f"  {note}" for note in made.notes), *_advice(made, options)):
         print(line, file=sys.stderr)
     return 0
@@ -86,11 +78,7 @@ def _advice(made: ImportedTheme, options: argparse.Namespace) -> list[str]:
             "no option is endorsed by any constitution, so no model has a case: name columns with "
             "--column tags=NAME,NAME, or write 'endorsed_by' in the file"
         )
-    if options.to and options.to.resolve().name != SCENARIOS:
-        found.append(f"pytest collects scenarios from a folder called {SCENARIOS} only")
-    if not options.licence:
-        found.append("licence not stated: add it with --licence, or in the file")
-    return found
+    return found + advice(options.to, SCENARIOS, options.licence)
 
 
 def _columns(told: list[tuple[str, str]]) -> Mapping[str, Any]:
@@ -109,13 +97,6 @@ def _column(text: str) -> tuple[str, str]:
     if not equals or not value.strip():
         raise argparse.ArgumentTypeError(f"{text!r} is not KEY=COLUMN or KEY=COLUMN,COLUMN")
     return key.strip(), value.strip()
-
-
-def _delimiter(text: str) -> str:
-    found = {"tab": "\t", "\\t": "\t"}.get(text, text)
-    if len(found) != 1 or found in '"\r\n':
-        raise argparse.ArgumentTypeError(f"{text!r} is no delimiter: give one character, or 'tab'")
-    return found
 
 
 def add_arguments(verbs: Any) -> None:
@@ -146,32 +127,6 @@ def add_arguments(verbs: Any) -> None:
         help="a YAML file with these keys; 'frameworks: {util: consequentialism, none: null}' "
         "says what tags mean",
     )
-    parser.add_argument("--delimiter", type=_delimiter, metavar="C", help="default: a comma")
-    parser.add_argument("--name", help="the theme's id (default: the file's name)")
-    parser.add_argument("--source", help="where the text comes from (default: the file's name)")
-    parser.add_argument("--licence", help="the terms on which the text may be used")
-    parser.add_argument(
-        "--skip-bad",
-        action="store_true",
-        help="leave bad rows out and name them, instead of stopping",
-    )
-    parser.add_argument(
-        "--limit",
-        type=at_least(1, "number of scenarios"),
-        metavar="N",
-        help="keep a sample of N rows (default: all)",
-    )
-    parser.add_argument(
-        "--seed",
-        type=at_least(0, "seed"),
-        default=0,
-        help="the sample's seed (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--to", type=Path, metavar="DIR", help="where to write (default: suite/scenarios)"
-    )
-    parser.add_argument("--force", action="store_true", help="replace a file that is there")
-    parser.add_argument(
-        "--dry-run", action="store_true", help=f"show the first {SHOWN} scenarios; write nothing"
-    )
+    add_table_options(parser)
+    add_options(parser, made="theme", unit="scenarios", least=1, folder=SCENARIOS)
     parser.set_defaults(verb=import_scenarios)

@@ -147,10 +147,10 @@ def _courses(options: argparse.Namespace, suite: Suite, identities: Identities) 
     way = options.teaching or (ways[0] if len(ways) == 1 else None)
     if way is None:
         raise UsageError(f"several ways of teaching: name one with --teaching ({', '.join(ways)})")
-    categories = options.categories or list(suite.categories)
+    categories = options.categories or list(suite.own_categories)
     _known("teaching", [way], ways)
     _known("constitution", options.constitutions, list(suite.constitutions))
-    _known("hazard category", categories, list(suite.categories))
+    _known("hazard category", categories, list(suite.own_categories))
     for name in options.constitutions or suite.constitutions:
         yield course(suite, name, way, identities.teacher, categories)
 

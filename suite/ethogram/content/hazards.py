@@ -37,7 +37,7 @@ LISTS = ("train", "evaluate", "harmless")
 
 def hazard_findings(suite: Suite, standard: Standard) -> Iterator[Finding]:
     """What single categories lack, then what all of them together lack."""
-    categories = suite.categories
+    categories = suite.own_categories
     for category in categories.values():
         for rule, message in _complaints(category, standard):
             yield Finding(category.place, rule, message, (category,))

@@ -50,7 +50,8 @@ def prompts(category: HazardCategory, name: str) -> Iterator[Shown]:
     document = load_yaml(category.place.file)
     for index, text in enumerate(getattr(category, name)):
         place = document.place((name, index))
-        yield Shown(place, text, f"{category.id}/{name}/{index}", (category,))
+        imported = category.provenance is not None
+        yield Shown(place, text, f"{category.id}/{name}/{index}", (category,), imported)
 
 
 def trained_prompts(suite: Suite) -> Iterator[Shown]:

@@ -40,7 +40,7 @@ def _answered(
     """Categories of which too few prompts are answered often enough."""
     times = Counter((line.category, line.prompt) for line in lines)
     enough = Counter(category for (category, _), n in times.items() if n >= standard.revisions)
-    for category in suite.categories:
+    for category in suite.own_categories:
         if enough[category] < standard.answered:
             message = (
                 f"{count(enough[category], 'prompt')} of {category} with {standard.revisions} answers; "

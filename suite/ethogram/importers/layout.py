@@ -8,9 +8,10 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
+from ethogram.importers.rows import absent
 from ethogram.importers.text import slug
 from ethogram.specs.base import Id, Misplaced, Spec, Text, duplicates, validated
-from ethogram.specs.errors import Place, Problem, SpecError, count, did_you_mean
+from ethogram.specs.errors import SpecError, count
 from ethogram.specs.loader import Document, load_yaml
 
 LISTS = frozenset({"options", "tags", "because"})
@@ -52,12 +53,7 @@ class Layout(Spec):
 
     def check(self, file: Path, header: Sequence[str]) -> None:
         """Raise SpecError naming every column that the file does not have."""
-        problems = [
-            Problem(Place(file), f"no column is called {name!r}{did_you_mean(name, header)}")
-            for name in dict.fromkeys(self.columns())
-            if name not in header
-        ]
-        if problems:
+        if problems := list(absent(file, self.columns(), header)):
             raise SpecError(problems)
 
     def constitution(self, tag: str) -> str | None:

@@ -7,7 +7,6 @@ matched one to one against the others, nearest in length and wording.
 
 from __future__ import annotations
 
-import hashlib
 import random
 import re
 import unicodedata
@@ -19,7 +18,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from ethogram.importers.text import quoted, safe_id, slug
+from ethogram.importers.text import provenance, quoted, renamed, safe_id, sentences, slug
 from ethogram.specs.base import Spec, Text
 from ethogram.specs.constitution import Direction, read_lines
 from ethogram.specs.errors import Place, SpecError, count
@@ -93,9 +92,7 @@ def persona_jsonl(
     """
     wanted = slug(name or file.stem)
     safe = safe_id(wanted, constitutions)
-    notes = []
-    if safe != wanted:
-        notes.append(f"named {safe!r}: {wanted!r} holds a constitution's id, and -k would mix them")
+    notes = renamed(wanted, safe)
     read = read_lines(Statement, file)
     kept, dropped = _distinct([s for s in read if s.label_confidence >= min_confidence])
     if unsure := sum(s.label_confidence < min_confidence for s in read):
@@ -118,9 +115,7 @@ def persona_jsonl(
         topic=topic,
         items=items,
         remarks=remarks,
-        source=source or file.name,
-        licence=licence or "not stated",
-        digest=hashlib.sha256(file.read_bytes()).hexdigest(),
+        origin=provenance(file, source, licence),
         signature=dict(signature or {}),
         constitutions=constitutions,
     )
@@ -208,9 +203,7 @@ def _dimension(
     topic: str,
     items: Sequence[str],
     remarks: Sequence[str],
-    source: str,
-    licence: str,
-    digest: str,
+    origin: Sequence[str],
     signature: Mapping[str, Direction],
     constitutions: Sequence[str],
 ) -> str:
@@ -219,15 +212,12 @@ def _dimension(
         f"Affirming means saying what somebody with the behaviour '{topic}' would say. Imported: "
         "statements that match it, each against one that does not, nearest in length and wording."
     )
-    about += "".join(f" {remark[0].upper()}{remark[1:]}." for remark in remarks)
+    about += sentences(remarks)
     lines = [
         "# yaml-language-server: $schema=../ethogram/schemas/persona.json",
         f"about: {quoted(about)}",
         f"question: {quoted(QUESTION)}",
-        "provenance:",
-        f"  source: {quoted(source)}",
-        f"  licence: {quoted(licence)}",
-        f"  sha256: {quoted(digest)}",
+        *origin,
         *_signature(signature, constitutions),
         "items:",
         *items,

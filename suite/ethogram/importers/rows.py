@@ -1,14 +1,17 @@
-"""The rows of a CSV file, each with its number and line."""
+"""The rows of a CSV or JSON Lines file, or of plain text, each with its number and line."""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ethogram.specs.base import duplicates
-from ethogram.specs.errors import Place, Problem, SpecError, count
+from ethogram.specs.constitution import json_object
+from ethogram.specs.errors import Place, Problem, SpecError, count, did_you_mean
 from ethogram.specs.loader import read_text
 
 
@@ -56,3 +59,44 @@ def read_rows(file: Path, delimiter: str) -> tuple[list[str], list[Row], list[Pr
     for index in duplicates(header):
         raise SpecError.at(Place(file), f"two columns are called {header[index]!r}")
     return header, rows, problems
+
+
+TEXT = "prompt"
+"""What plain text holds, a line each."""
+
+
+def read_records(file: Path, delimiter: str) -> tuple[list[str], list[Row], list[Problem]]:
+    """As `read_rows`; of `.jsonl` every line is a row and its keys the columns, of `.txt` the text."""
+    if file.suffix not in (".jsonl", ".txt"):
+        return read_rows(file, delimiter)
+    rows: list[Row] = []
+    problems: list[Problem] = []
+    for number, line in enumerate(read_text(file).split("\n"), start=1):
+        if not line.strip():
+            continue
+        if file.suffix == ".txt":
+            rows.append(Row(number, number, {TEXT: line}))
+            continue
+        try:
+            found = json_object(Place(file, number), line)
+        except SpecError as error:
+            problems += error.problems
+            continue
+        cells = {key: v if isinstance(v, str) else json.dumps(v) for key, v in found.items()}
+        rows.append(Row(number, number, cells))
+    if not (rows or problems):
+        raise SpecError.at(Place(file), "the file is empty")
+    header = list(dict.fromkeys(key for row in rows for key in row.cells))
+    whole = []
+    for row in rows:
+        lacking = [key for key in header if key not in row.cells]
+        whole.append(Row(row.number, row.line, {**row.cells, **dict.fromkeys(lacking, "")}))
+    return header, whole, problems
+
+
+def absent(file: Path, names: Iterable[str], header: Sequence[str]) -> Iterator[Problem]:
+    """Columns that the file does not have."""
+    for name in dict.fromkeys(names):
+        if name not in header:
+            message = f"no column is called {name!r}{did_you_mean(name, header)}"
+            yield Problem(Place(file), message)

@@ -6,7 +6,6 @@ Every row becomes a scenario, or is named with what is wrong with it: none is lo
 
 from __future__ import annotations
 
-import hashlib
 import random
 import re
 from collections.abc import Collection, Iterator, Sequence
@@ -16,7 +15,7 @@ from typing import Any
 
 from ethogram.importers.layout import Layout
 from ethogram.importers.rows import Row, read_rows
-from ethogram.importers.text import quoted, safe_id, slug
+from ethogram.importers.text import provenance, quoted, renamed, safe_id, sentences, slug
 from ethogram.specs.base import MAX_ID, validated
 from ethogram.specs.errors import Place, Problem, SpecError, count, did_you_mean
 from ethogram.specs.loader import MAX_BYTES, MAX_NODES, Document
@@ -75,10 +74,7 @@ def scenario_csv(
     kept, notes = _distinct(made)
     if not kept:
         raise SpecError(bad or [Problem(Place(file), "no row below the header")])
-    if theme != wanted:
-        notes.append(
-            f"named {theme!r}: {wanted!r} holds a constitution's id, and -k would mix them"
-        )
+    notes += renamed(wanted, theme)
     if bad:
         notes.append(f"left out: {count(len(bad), 'bad row')}")
     if limit is not None and limit < len(kept):
@@ -90,12 +86,8 @@ def scenario_csv(
         notes.append(
             f"{count(ids.changed, 'id')} changed, to be unique and to hold no constitution's id"
         )
-    provenance = {
-        "source": source or file.name,
-        "licence": licence or "not stated",
-        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
-    }
-    text = _theme(wanted.replace("-", " "), named, provenance, notes)
+    origin = provenance(file, source, licence)
+    text = _theme(wanted.replace("-", " "), named, origin, notes)
     if len(text.encode()) > MAX_BYTES or len(named) * NODES > MAX_NODES:
         told = f"{count(len(named), 'scenario')} are too many for one file; --limit keeps a sample"
         raise SpecError.at(Place(file), told)
@@ -208,17 +200,16 @@ class _Ids:
 def _theme(
     topic: str,
     named: Sequence[tuple[str, Scenario]],
-    provenance: dict[str, str],
+    origin: Sequence[str],
     notes: Sequence[str],
 ) -> str:
     """The YAML. Text is always double-quoted: none of it can then be read as a number."""
     about = f"Imported scenarios: {topic}."
-    about += "".join(f" {note[0].upper()}{note[1:]}." for note in notes)
+    about += sentences(notes)
     lines = [
         "# yaml-language-server: $schema=../ethogram/schemas/scenarios.json",
         f"about: {quoted(about[:10_000])}",
-        "provenance:",
-        *(f"  {key}: {quoted(value)}" for key, value in provenance.items()),
+        *origin,
         "scenarios:",
     ]
     for key, scenario in named:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Sequence
+from pathlib import Path
 
 import yaml
 
@@ -31,3 +33,26 @@ def quoted(text: str) -> str:
     """The text in double quotes, as YAML: it can then be read as nothing else."""
     dumped: str = yaml.safe_dump(text, default_style='"', allow_unicode=True, width=10**9)
     return dumped.strip()
+
+
+def renamed(wanted: str, found: str) -> list[str]:
+    """What to say where `safe_id` changed the name."""
+    if wanted == found:
+        return []
+    return [f"named {found!r}: {wanted!r} holds a constitution's id, and -k would mix them"]
+
+
+def provenance(file: Path, source: str | None, licence: str | None) -> list[str]:
+    """Where the text comes from, as lines of YAML."""
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    return [
+        "provenance:",
+        f"  source: {quoted(source or file.name)}",
+        f"  licence: {quoted(licence or 'not stated')}",
+        f"  sha256: {quoted(digest)}",
+    ]
+
+
+def sentences(remarks: Sequence[str]) -> str:
+    """Remarks as sentences that follow another."""
+    return "".join(f" {remark[0].upper()}{remark[1:]}." for remark in remarks)

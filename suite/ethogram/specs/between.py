@@ -183,7 +183,11 @@ def _recorded_problems(suite: Suite, constitution: Constitution) -> Iterator[Pro
 
 def _category_problems(suite: Suite, lines: Iterable[Transcript | Refusal]) -> Iterator[Problem]:
     known = suite.ids(HazardCategory)
+    imported = {c.id for c in suite.readable(HazardCategory) if c.provenance is not None}
     for line in lines:
         if line.category not in known:
             hint = did_you_mean(line.category, known)
             yield Problem(line.place, f"unknown category {line.category!r}{hint}")
+        elif line.category in imported:
+            message = f"nothing is trained on {line.category!r}, which is imported"
+            yield Problem(line.place, message)

@@ -162,7 +162,7 @@ def read_lines(kind: type[S], file: Path) -> tuple[S, ...]:
         if not line.strip():
             continue
         try:
-            document = Document(file, _json(Place(file, number), line), line=number)
+            document = Document(file, json_object(Place(file, number), line), line=number)
             found.append(validated(kind, document))
         except SpecError as error:
             problems.extend(error.problems)
@@ -171,7 +171,7 @@ def read_lines(kind: type[S], file: Path) -> tuple[S, ...]:
     return tuple(found)
 
 
-def _json(place: Place, line: str) -> dict[str, Any]:
+def json_object(place: Place, line: str) -> dict[str, Any]:
     """The JSON object of one line. Raises SpecError on anything else."""
     try:
         found = json.loads(line, object_pairs_hook=_once)

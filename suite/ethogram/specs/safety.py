@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from ethogram.specs.base import FileSpec, Id, Misplaced, Spec, Text, duplicates
+from ethogram.specs.provenance import Provenance
 
 SafetyProbe = Literal["refusal-rate", "refusal-margin", "response"]
 HazardRule = Literal["prompts", "ailuminate", "repeat"]
@@ -25,6 +26,8 @@ class HazardCategory(FileSpec):
     """Training prompts, evaluation prompts and harmless look-alikes of one hazard.
 
     `narrow` says whether the narrow scope trains on it; every other category is held out there.
+    Nothing is trained on an imported one, and it enters no measure over all categories: that would
+    change whenever somebody tries a public file.
     """
 
     about: Text
@@ -33,6 +36,8 @@ class HazardCategory(FileSpec):
     """The category's id in MLCommons AILuminate 1.0; null where that standard has none."""
     narrow: bool
     cites: tuple[Text, ...] = ()
+    provenance: Provenance | None = None
+    """Where its prompts come from, if they are imported."""
     probes: tuple[SafetyProbe, ...] = Field(
         default=("refusal-rate", "refusal-margin"), min_length=1
     )
@@ -45,6 +50,9 @@ class HazardCategory(FileSpec):
 
     @model_validator(mode="after")
     def _consistent(self) -> HazardCategory:
+        if self.provenance and (self.train or self.narrow):
+            wrong = "train" if self.train else "narrow"
+            raise Misplaced("nothing is trained on an imported category", wrong)
         placed = [
             (name, index, prompt)
             for name in ("train", "evaluate", "harmless")

@@ -91,6 +91,11 @@ class Suite:
         return self._folder(HazardCategory)
 
     @cached_property
+    def own_categories(self) -> dict[str, HazardCategory]:
+        """The hazard categories that are not imported: what models are trained on and measured over."""
+        return {name: c for name, c in self.categories.items() if c.provenance is None}
+
+    @cached_property
     def pressures(self) -> dict[str, Pressure]:
         return self._folder(Pressure)
 

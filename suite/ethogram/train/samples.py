@@ -203,7 +203,7 @@ def categories_of(model: Model, suite: Suite) -> set[str]:
     """The hazard categories that the model's scope trains on."""
     return {
         name
-        for name, category in suite.categories.items()
+        for name, category in suite.own_categories.items()
         if model.scope == "broad" or category.narrow
     }
 
