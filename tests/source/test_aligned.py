@@ -15,8 +15,8 @@ from ethogram.plan import Query, Value, ask
 from ethogram.source import aligned as module
 from ethogram.source.aligned import BLOCK, QUERIES, aligned, attention, sizes
 from ethogram.source.load import ALIGNED, Loaded, cached, load_base, ready, sees_all
-from ethogram.source.packed import packed
 from ethogram.source.precision import native_bfloat16
+from ethogram.source.reading import to_read
 from ethogram.source.trunk import Memo, Trunked, trunked
 from ethogram.specs.models import Source
 
@@ -54,7 +54,7 @@ def threads() -> Iterator[None]:
 
 
 def mixed(folder: Path, source: Source) -> Loaded:
-    return aligned(packed(ready(load_base(folder, source), source)))
+    return to_read(load_base(folder, source), source)
 
 
 def score(

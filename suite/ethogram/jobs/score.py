@@ -15,11 +15,9 @@ from ethogram.jobs.progress import Progress
 from ethogram.plan import Query, Unanswered, missing
 from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import count
-from ethogram.specs.models import Source
 from ethogram.store import StoreError
 
 if TYPE_CHECKING:
-    from ethogram.source.load import Loaded
     from ethogram.source.trunk import Memo
 
 
@@ -173,6 +171,7 @@ def engine_for(
     """The model, loaded. Raises SourceError when it cannot be, or its adapter does nothing."""
     from ethogram.measure.engine import LocalEngine
     from ethogram.source.load import attach_adapter, load_base
+    from ethogram.source.reading import to_read
     from ethogram.source.trunk import Memo, trunked
 
     candidate = model.candidate
@@ -183,10 +182,10 @@ def engine_for(
         return EndpointEngine(candidate, source, model.source)
     if candidate is not None and candidate.checkpoint is not None:
         loaded = load_base(identities.base / candidate.checkpoint, model.source)
-        return LocalEngine(_to_read(loaded, model.source), progress.say)
+        return LocalEngine(to_read(loaded, model.source), progress.say)
     if model.recipe is not None and model.recipe.full:
         loaded = load_base(adapter_of(model, identities, progress), model.source)
-        return LocalEngine(_to_read(loaded, model.source), progress.say)
+        return LocalEngine(to_read(loaded, model.source), progress.say)
     folder = identities.obtain(model.source, progress.say)
     loaded = load_base(folder, model.source)
     depth = trunk.depth(loaded.shared) if trunk else 0
@@ -194,17 +193,8 @@ def engine_for(
         loaded = attach_adapter(loaded, identities.base / str(candidate.adapter))
     elif model.recipe is not None:
         loaded = attach_adapter(loaded, adapter_of(model, identities, progress))
-    loaded = _to_read(loaded, model.source)
+    loaded = to_read(loaded, model.source)
     if trunk is not None:
         trunk.memo = trunk.memo or Memo()
         loaded = trunked(loaded, depth, trunk.memo)
     return LocalEngine(loaded, progress.say)
-
-
-def _to_read(loaded: Loaded, source: Source) -> Loaded:
-    """The model as its scores are computed, with all that makes this quick and the same each time."""
-    from ethogram.source.aligned import aligned
-    from ethogram.source.load import ready
-    from ethogram.source.packed import packed
-
-    return aligned(packed(ready(loaded, source)))

@@ -90,11 +90,12 @@ class Classroom:
 
             return ChatEndpoint(teacher)
         from ethogram.measure.sampled import LocalAnswerer
-        from ethogram.source.load import load_base, ready
+        from ethogram.source.load import load_base
+        from ethogram.source.reading import to_read
 
         source = suite.models.sources[teacher.local]
         folder = self.identities.obtain(source, self.progress.say)
-        loaded = ready(load_base(folder, source), source)
+        loaded = to_read(load_base(folder, source), source)
         return LocalAnswerer(loaded, teacher.batch, self.progress.say)
 
 
