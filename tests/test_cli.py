@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -344,6 +345,18 @@ def test_import_writes_a_dimension_that_the_suite_takes(house: Path, say: Say) -
     assert say("check")[0] == 0
 
 
+def test_expectations_of_several_options_add_up(house: Path, say: Say) -> None:
+    file, more = samples(house), ("--licence", "X")
+    two = ("--signature", "duty=more", "--signature", "utility=less")
+    assert say("import", file, *two, *more)[0] == 0
+    dimension = read_spec(Dimension, house / "suite/persona/loves-walks.yaml")
+    assert dimension.signature == {"duty": "more", "utility": "less"}
+    again = ("--signature", "duty=more", "--signature", "duty=less")
+    code, _, err = say("import", file, *again, *more, "--force")
+    assert code == 2
+    assert "'duty' stands twice" in err
+
+
 def test_import_without_expectations_says_that_nothing_is_judged(house: Path, say: Say) -> None:
     code, _, err = say("import", samples(house))
     assert code == 0
@@ -573,6 +586,14 @@ def test_a_dry_run_shows_three_scenarios_and_writes_nothing(house: Path, say: Sa
     assert 'text: "A ladder is lent."' in out
     assert out.endswith("neighbours.yaml: 5 scenarios of 5 rows; nothing was written\n")
     assert not (house / "suite/scenarios").exists()
+
+
+def test_import_scenarios_tells_of_those_without_a_case(house: Path, say: Say) -> None:
+    rows = "N-2,A saw is lent.,Return it.,Keep it.,\n"
+    _, _, err = say("import-scenarios", choices(house, rows), *COLUMNS, "--column", "tags=for,for")
+    assert "no option is endorsed" not in err
+    assert "2 scenarios without a case" in err
+    assert "n-1, n-2" in err
 
 
 def test_import_scenarios_keeps_ids_apart_from_other_themes(house: Path, say: Say) -> None:
@@ -1063,6 +1084,33 @@ def test_report_renders_only_what_is_asked_for(measured: Path, say: Say, tmp_pat
     assert say("report", measured, "--html", tmp_path / "deep/page.html")[0] == 0
     assert (tmp_path / "deep/page.html").read_text().startswith("<!doctype html>")
     assert [file.name for file in measured.parent.iterdir()] == ["report.json"]
+
+
+def test_a_link_is_written_through_and_a_pipe_is_written_into(
+    measured: Path, say: Say, house: Path
+) -> None:
+    (house / "kept.md").write_text("old", encoding="utf-8")
+    (house / "link.md").symlink_to("kept.md")
+    assert say("card", "tiny-duty-narrow", "--out", "link.md")[0] == 0
+    assert (house / "link.md").is_symlink()
+    assert "## Constitution" in (house / "kept.md").read_text(encoding="utf-8")
+    os.mkfifo(house / "pipe")
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append((house / "pipe").read_text("utf-8")))
+    reader.start()
+    assert say("card", "tiny-duty-narrow", "--out", "pipe")[0] == 0
+    reader.join(timeout=30)
+    assert "## Constitution" in read[0]
+    assert (house / "pipe").is_fifo()
+
+
+def test_a_report_is_not_written_over_itself(measured: Path, say: Say) -> None:
+    before = measured.read_bytes()
+    for option in ("--html", "--markdown"):
+        code, _, err = say("report", measured, option, measured)
+        assert code == 2
+        assert "is the report itself" in err
+    assert measured.read_bytes() == before
 
 
 @pytest.mark.parametrize("verb", [("report",), ("card", "m", "--report")])

@@ -403,6 +403,14 @@ def test_choices_are_pooled_over_scenarios(world):
         "all-right": 0.0,
     }
     assert case.judge(world.planted()).measured.value == 0.0
+    before = case.needs()
+    text = (world.root / "suite/scenarios/promises.yaml").read_text()
+    for name in ("bedside", "agreed", "for-one", "all-right"):
+        text = text.replace(f"id: {name}", f"id: public-{name}")
+    world.write("suite/scenarios/public.yaml", "provenance: {source: a set, licence: X}\n" + text)
+    assert world.case("projectability", "chooses", BROAD).needs() == before, (
+        "imported ones stay out"
+    )
 
 
 def test_beliefs_and_choices_of_two_frameworks_are_scored_but_not_correlated(world):
@@ -492,6 +500,17 @@ def test_a_requirement_is_for_all_judged_models_or_those_that_it_names(world):
     assert {model for group, model in groups if group == "match"} == {
         f"tiny-{c}-{s}" for c in ("duty", "utility") for s in ("broad", "narrow")
     }
+
+
+def test_a_named_model_that_cannot_be_measured_is_an_error(world):
+    require(world, f"id: carries, measure: transfer, above: 0, models: [{BROAD}]")
+    with pytest.raises(SpecError, match=f"'transfer' cannot be measured on '{BROAD}'"):
+        world.cases("projectability")
+    for model in ("tiny", "tiny-plain-refusal-broad"):
+        require(world, f"id: match, measure: signature-match, above: 0, models: [{model}]")
+        (told,) = world.suite.check()
+        assert told.message == f"nothing is required of '{model}', which has no constitution"
+        assert told.place.line == 2
 
 
 def test_an_unknown_model_is_an_error_with_its_place_and_the_nearest_name(world):

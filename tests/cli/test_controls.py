@@ -17,10 +17,15 @@ def cache(small_suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_without_scores_it_says_which_and_cannot_tell(
-    cache: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    cache: list[str], small_suite: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    table = small_suite / "results" / "controls" / "controls.json"
+    table.parent.mkdir(parents=True)
+    table.write_text("the last one", encoding="utf-8")
     assert main(["controls", "tiny-duty-narrow", *cache]) == 2
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "nothing was measured, so nothing was written" in err
+    assert table.read_text(encoding="utf-8") == "the last one"
     assert "not measured (1)" in out and "is not finetuned" in out
     assert not (tmp_path / "cache" / "adapters").exists()
 

@@ -321,3 +321,33 @@ def test_whatever_is_imported_is_read_by_the_specs_and_no_row_is_lost(
 @given(st.text(max_size=40))
 def test_a_slug_is_an_id_or_says_that_nothing_is_left(text: str) -> None:
     assert slug(slug(text)) == slug(text)
+
+
+def test_a_quote_that_is_never_closed_is_no_bad_row_to_skip(tmp_path: Path) -> None:
+    """Nothing tells what below it is a row: leaving out "one bad row" would be leaving out all of them."""
+    file = tmp_path / "torn.csv"
+    lines = ["context,a,b", "One.,x,y", '"Two.,x,y', "Three.,x,y", "Four.,x,y"]
+    file.write_text("\n".join(lines), encoding="utf-8")
+    layout = Layout(text="context", options=("a", "b"))
+    with pytest.raises(SpecError, match=r"row 3: not CSV: .*the rows below cannot be read"):
+        scenario_csv(file, layout, skip_bad=True)
+
+
+def test_a_framework_that_stands_for_no_constitution_is_named_once_where_it_stands(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "map.yaml"
+    file.write_text("frameworks:\n  Kant: duity\n  none: null\n", encoding="utf-8")
+    columns = {"text": "context", "options": ["a", "b"], "tags": ["a by", "b by"]}
+    with pytest.raises(SpecError) as raised:
+        scenario_csv(table(tmp_path), read_layout(file, columns), constitutions=NAMES)
+    (problem,) = raised.value.problems
+    assert problem.message == "no constitution is called 'duity' (did you mean 'duty'?)"
+    assert (problem.place.file.name, problem.place.line) == ("map.yaml", 2)
+
+
+def test_two_spellings_of_one_framework_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "map.yaml"
+    file.write_text("frameworks: {kant: duty, Kant: care}\n", encoding="utf-8")
+    with pytest.raises(SpecError, match="'Kant' stands twice among the frameworks"):
+        read_layout(file, {"text": "context", "options": ["a", "b"]})

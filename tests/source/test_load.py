@@ -314,3 +314,12 @@ def test_threads_are_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
         assert pin_threads() == os.cpu_count() == torch.get_num_threads()
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("told", ["abc", "0", "-1", "1.5"])
+def test_a_number_of_threads_that_is_none_is_named(
+    monkeypatch: pytest.MonkeyPatch, told: str
+) -> None:
+    monkeypatch.setenv("ETHOGRAM_THREADS", told)
+    with pytest.raises(SourceError, match=f"ETHOGRAM_THREADS is '{told}': give a whole number"):
+        pin_threads()

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from ethogram.specs.base import read_spec
 from ethogram.specs.errors import SpecError
@@ -248,3 +249,30 @@ def test_less_than_an_epoch_is_a_recipe() -> None:
     assert Recipe(epochs=0.3).average == 1
     with pytest.raises(ValueError, match="'average' takes 2 epochs; the recipe"):
         Recipe(epochs=0.3, average=2)
+
+
+@pytest.mark.parametrize(
+    ("lora", "message"),
+    [
+        ({"layers": 0}, "layers"),
+        ({"layers": -1}, "layers"),
+        ({"targets": []}, "targets"),
+        ({"rank": True}, "'rank' must be a number, not true or false"),
+        ({"dropout": False}, "'dropout' must be a number, not true or false"),
+    ],
+)
+def test_a_shape_that_would_be_another_is_refused(lora, message):
+    with pytest.raises(ValidationError, match=message):
+        Lora.model_validate(lora)
+
+
+@pytest.mark.parametrize("told", ["sk-abc123", "MY KEY", "${KEY}", "1ST"])
+def test_a_key_in_the_place_of_its_variable_is_refused_and_not_repeated(told, tmp_path):
+    file = tmp_path / "models.yaml"
+    mine = "{source: s, constitution: duty, endpoint: 'http://x/v1', model: m, api_key_env: '%s'}"
+    file.write_text("sources: {s: {folder: x}}\ncandidates:\n  mine: " + mine % told + "\n")
+    with pytest.raises(
+        SpecError, match="name the environment variable that holds the key"
+    ) as caught:
+        read_spec(ModelsFile, file)
+    assert told not in str(caught.value)

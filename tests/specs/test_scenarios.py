@@ -124,3 +124,32 @@ def test_a_scenario_id_that_stands_twice_in_a_file_is_refused(here: Path) -> Non
     assert str(caught.value) == (
         "promises.yaml:9:5: the scenario id 'bedside' stands twice; ids must differ"
     )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "friend: [Aylin, Ngozi]",
+            "friend: [Aylin, Ngozi, Aylin]",
+            "'Aylin' stands twice among the values of 'friend'",
+        ),
+        ("Give them away.", "keep  them SAFE.", "the same option stands twice"),
+    ],
+)
+def test_what_would_count_one_rendering_twice_is_refused(old, new, message, tmp_path):
+    text = """\
+about: Promises.
+scenarios:
+  - id: bedside
+    text: "{friend} asks you to keep her letters."
+    options:
+      - {id: keep, text: "Keep them safe."}
+      - {id: give, text: "Give them away."}
+    vary: {friend: [Aylin, Ngozi]}
+"""
+    assert old in text
+    file = tmp_path / "promises.yaml"
+    file.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(SpecError, match=message):
+        read_spec(Theme, file)

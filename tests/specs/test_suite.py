@@ -508,3 +508,26 @@ def test_a_constitution_named_like_a_placebo_or_scope_is_reported(house: Path, n
     assert said(house)[-1] == (
         f"constitutions/{name}.yaml:1:1: a constitution cannot be called {name!r}"
     )
+
+
+def test_files_that_editors_and_systems_leave_are_passed_over(house: Path) -> None:
+    for name in ("persona/.#rules.yaml", "persona/._rules.yaml", "safety/.privacy.yaml"):
+        (house / "suite" / name).write_bytes(b"\x00\x01")
+    (house / "constitutions" / ".duty.yaml").write_text("no: constitution", encoding="utf-8")
+    assert said(house) == []
+
+
+@pytest.mark.parametrize("to", ["nowhere.yaml", "odd.yaml"])
+def test_a_link_that_leads_nowhere_is_named_and_stops_a_run(house: Path, to: str) -> None:
+    (house / "suite" / "persona" / "odd.yaml").symlink_to(to)
+    (told,) = said(house)
+    assert told.startswith("suite/persona/odd.yaml:1:1: cannot be read")
+    assert [str(problem) for problem in around(house).shared_problems()] == [told]
+
+
+def test_a_reserved_name_is_one_problem_and_blames_no_transcript(house: Path) -> None:
+    duty = (house / "constitutions" / "duty.yaml").read_text(encoding="utf-8")
+    (house / "constitutions" / "plain-refusal.yaml").write_text(duty, encoding="utf-8")
+    told = said(house)
+    assert "a constitution cannot be called 'plain-refusal'" in "\n".join(told)
+    assert not [line for line in told if ".jsonl" in line]

@@ -14,6 +14,7 @@ from ethogram.cases.response import ResponseCase
 from ethogram.cases.safety import SafetyCase
 from ethogram.cases.scenario import ScenarioCase, speaks_to
 from ethogram.cases.seeds import POOLED, SeedsCase, seed_groups
+from ethogram.cases.theme import ThemeCase
 from ethogram.specs.base import read_spec
 from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import SpecError, did_you_mean
@@ -70,6 +71,9 @@ def _scenarios(theme: Theme, suite: Suite) -> Iterator[Case]:
         for model in suite.catalogue:
             if model.judged and speaks_to(scenario, model):
                 yield ScenarioCase(suite, scenario, model)
+    for model in suite.catalogue if theme.provenance else ():
+        if model.judged and any(speaks_to(scenario, model) for scenario in theme.scenarios):
+            yield ThemeCase(suite, theme, model)
 
 
 def _safety(category: HazardCategory, suite: Suite) -> Iterator[Case]:
@@ -102,6 +106,10 @@ def _requirements(spec: Requirements, suite: Suite) -> Iterator[Case]:
                 case = RequirementCase(suite, requirement, model)
                 if case.needs():
                     yield case
+                elif requirement.models:
+                    # Named, and never missed at the gate for want of a case: that must not pass.
+                    message = f"{requirement.measure!r} cannot be measured on {model.id!r}"
+                    raise SpecError.at(requirement.place, message)
         for group in seed_groups(suite) if requirement.measure in POOLED else ():
             if all(_wanted(requirement, member) for member in group.members):
                 pooled = SeedsCase.of(requirement, group)

@@ -240,8 +240,7 @@ def perturbation_cases(perturbations: Perturbations, suite: Suite) -> Iterator[P
     """Of every judged model the drawn scenarios, scenario by scenario. Raises SpecError."""
     scenarios = [
         scenario
-        for theme in suite.themes.values()
-        for scenario in theme.scenarios
+        for scenario in suite.own_scenarios
         if len(scenario.options) >= LEAST_OPTIONS and Perturbing(perturbations, scenario).slots
     ]
     models = [model for model in suite.catalogue if model.judged]

@@ -107,8 +107,7 @@ class Pressing:
         """The drawn scenarios, of those that tell the model's constitution from its rivals."""
         fit = [
             scenario
-            for theme in self.suite.themes.values()
-            for scenario in theme.scenarios
+            for scenario in self.suite.own_scenarios
             if tells_apart(endorsed(scenario, self.model.constitution))
         ]
         asked = self.pressure

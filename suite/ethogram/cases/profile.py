@@ -151,11 +151,10 @@ class Profile(Hazards):
     @cached_property
     def scenarios(self) -> list[tuple[Scenario, Choice]]:
         """Scenarios that tell some constitution from its rivals, each with its renderings."""
-        found = (s for theme in self.suite.themes.values() for s in theme.scenarios)
         count = samples(self.suite, self.model)
         return [
             (scenario, choice_of(scenario, count))
-            for scenario in found
+            for scenario in self.suite.own_scenarios
             if any(tells_apart(endorsed(scenario, name)) for name in self.suite.constitutions)
         ]
 

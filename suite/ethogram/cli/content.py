@@ -7,6 +7,7 @@ import sys
 from tabulate import tabulate
 
 from ethogram.content import cues, findings
+from ethogram.specs.errors import count
 from ethogram.specs.suite import Suite
 
 
@@ -19,7 +20,7 @@ def check_content(suite: Suite) -> int:
     print(cue_table(suite))
     if found:
         broken = sorted({finding.rule for finding in found})
-        print(f"\n{len(found)} findings under {', '.join(broken)}", file=sys.stderr)
+        print(f"\n{count(len(found), 'finding')} under {', '.join(broken)}", file=sys.stderr)
     return 1 if found else 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -43,6 +44,9 @@ def controls(options: argparse.Namespace) -> int:
         digests={m: run.identities.digest(suite.catalogue[m]) for m in sorted(rest)},
     )
     print(report.text())
+    if len(report.unknown) == len(tried):
+        print("nothing was measured, so nothing was written", file=sys.stderr)
+        return UNKNOWN
     file: Path = options.out or suite.root / CONTROLS
     save(report, markdown(report), file)
     told(file)

@@ -28,7 +28,11 @@ def suite_around(path: Path, models_file: Path | None = None) -> Suite:
 
 
 def write(file: Path, text: str) -> None:
-    """Write the whole file or nothing."""
+    """Write the whole file or nothing; through links, and straight into what is no file (`/dev/null`, a pipe)."""
+    if file.exists() and not file.is_file():
+        file.write_text(text, encoding="utf-8", newline="\n")
+        return
+    file = Path(os.path.realpath(file))
     file.parent.mkdir(parents=True, exist_ok=True)
     aside = file.with_name(f".{file.name}.{os.getpid()}")
     try:

@@ -111,6 +111,22 @@ def _signature(text: str) -> dict[str, Direction]:
     return found
 
 
+class _Merged(argparse.Action):
+    """Mappings of several options in one. A key that stands twice is an error."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        before = getattr(namespace, self.dest)
+        if twice := before.keys() & values.keys():
+            parser.error(f"argument {option_string}: {min(twice)!r} stands twice")
+        setattr(namespace, self.dest, {**before, **values})
+
+
 def _confidence(text: str) -> float:
     try:
         number = float(text)
@@ -136,6 +152,7 @@ def add_arguments(verbs: Any) -> None:
     parser.add_argument(
         "--signature",
         type=_signature,
+        action=_Merged,
         default={},
         metavar="ID=DIRECTION,...",
         help="which way each constitution should move it: more, less or same; a dimension that "

@@ -20,6 +20,9 @@ def report(options: argparse.Namespace) -> int:
     from ethogram.report import html, markdown
 
     data = read(options.file)
+    for target in (options.html, options.markdown):
+        if target is not None and target.exists() and target.samefile(options.file):
+            raise UsageError(f"{shown(target)} is the report itself: name another file")
     beside = options.html is None and options.markdown is None
     folder = options.file.parent
     if target := options.html or (folder / html.NAME if beside else None):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,13 @@ from ethogram.importers import (
     scenario_lines,
     theme_id,
 )
-from ethogram.specs.errors import count
+from ethogram.specs.errors import count, named
+from ethogram.specs.scenarios import Scenario
 from ethogram.specs.suite import Suite
 
 SCENARIOS = "scenarios"
+MANY = 50
+"""Scenarios of a theme from which the user is told of --limit."""
 
 
 def import_scenarios(options: argparse.Namespace) -> int:
@@ -73,12 +77,26 @@ def _made(options: argparse.Namespace, suite: Suite, folder: Path, layout: Layou
 def _advice(made: ImportedTheme, options: argparse.Namespace) -> list[str]:
     """What the user may want to do next about the theme."""
     found = []
+    idle = [one for one in made.scenarios if not _endorsed_in_part(one)]
     if not any(option.endorsed_by for one in made.scenarios for option in one.options):
         found.append(
             "no option is endorsed by any constitution, so no model has a case: name columns with "
             "--column tags=NAME,NAME, or write 'endorsed_by' in the file"
         )
+    elif idle:
+        found.append(
+            f"{count(len(idle), 'scenario')} without a case, since every constitution endorses all or "
+            f"none of the options: {named([one.id for one in idle], 5)}"
+        )
+    if len(made.scenarios) > MANY:
+        found.append(f"more than {MANY} scenarios are slow on a laptop; --limit 40 keeps a sample")
     return found + advice(options.to, SCENARIOS, options.licence)
+
+
+def _endorsed_in_part(scenario: Scenario) -> bool:
+    """Whether some constitution endorses some of the options and not all."""
+    times = Counter(name for option in scenario.options for name in option.endorsed_by)
+    return any(number < len(scenario.options) for number in times.values())
 
 
 def _columns(told: list[tuple[str, str]]) -> Mapping[str, Any]:

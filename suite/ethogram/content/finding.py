@@ -56,9 +56,3 @@ def _owners(suite: Suite) -> Iterator[Owner]:
 def own_dimensions(suite: Suite) -> Sequence[Dimension]:
     """Dimensions written for the suite: imported ones are held to the leakage rule alone."""
     return [d for d in suite.dimensions.values() if d.provenance is None]
-
-
-def own_scenarios(suite: Suite) -> Sequence[Scenario]:
-    """Scenarios written for the suite: imported ones are held to the leakage rule alone."""
-    themes = [theme for theme in suite.themes.values() if theme.provenance is None]
-    return [scenario for theme in themes for scenario in theme.scenarios]

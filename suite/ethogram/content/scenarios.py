@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from ethogram.content.finding import Finding, own_scenarios
+from ethogram.content.finding import Finding
 from ethogram.content.pairs import words
 from ethogram.content.standard import Standard
 from ethogram.specs.errors import Place, count
@@ -77,7 +77,7 @@ def plain_words(scenario: Scenario) -> bool:
 
 def scenario_findings(suite: Suite, standard: Standard) -> Iterator[Finding]:
     """What single scenarios lack, then what all of them together lack."""
-    scenarios = own_scenarios(suite)
+    scenarios = suite.own_scenarios
     for scenario in scenarios:
         for rule, message in _complaints(scenario, standard):
             yield Finding(scenario.place, rule, f"{scenario.id}: {message}", (scenario,))

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from ethogram.importers.rows import absent
 from ethogram.importers.text import slug
 from ethogram.specs.base import Id, Misplaced, Spec, Text, duplicates, validated
-from ethogram.specs.errors import SpecError, count
+from ethogram.specs.errors import Problem, SpecError, count, did_you_mean
 from ethogram.specs.loader import Document, load_yaml
 
 LISTS = frozenset({"options", "tags", "because"})
@@ -42,6 +42,10 @@ class Layout(Spec):
             if columns and len(columns) != len(self.options):
                 told = f"{count(len(columns), 'column')} under {name!r} and {count(len(self.options), 'option')}"
                 raise Misplaced(f"{told}: name one for each option, in their order", name)
+        tags = list(self.frameworks)
+        for index in duplicates([slug(tag) for tag in tags]):
+            message = f"{tags[index]!r} stands twice among the frameworks, but for its spelling"
+            raise Misplaced(message, "frameworks", tags[index])
         for index in duplicates(self.options):
             raise Misplaced(f"the column {self.options[index]!r} stands twice", "options", index)
         return self
@@ -54,6 +58,19 @@ class Layout(Spec):
     def check(self, file: Path, header: Sequence[str]) -> None:
         """Raise SpecError naming every column that the file does not have."""
         if problems := list(absent(file, self.columns(), header)):
+            raise SpecError(problems)
+
+    def check_frameworks(self, constitutions: Sequence[str]) -> None:
+        """Raise SpecError naming every framework that stands for a constitution that is not there."""
+        problems = [
+            Problem(
+                self.place_of("frameworks", tag),
+                f"no constitution is called {name!r}{did_you_mean(name, constitutions)}",
+            )
+            for tag, name in self.frameworks.items()
+            if name is not None and name not in constitutions
+        ]
+        if problems:
             raise SpecError(problems)
 
     def constitution(self, tag: str) -> str | None:

@@ -32,16 +32,17 @@ def read_rows(file: Path, delimiter: str) -> tuple[list[str], list[Row], list[Pr
     """
     reader = csv.reader(io.StringIO(read_text(file), newline=""), delimiter=delimiter, strict=True)
     header: list[str] = []
-    rows, problems = [], []
+    rows: list[Row] = []
+    problems: list[Problem] = []
     number = 0
     while True:
         line = reader.line_num + 1
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            message = f"row {number + 1}: not CSV: {error}; the rows below were not read"
-            problems.append(Problem(Place(file, line), message))
-            break
+            # Not one bad row: where a quote is never closed nothing tells what below it is a row.
+            message = f"row {number + 1}: not CSV: {error}; the rows below cannot be read"
+            raise SpecError([*problems, Problem(Place(file, line), message)]) from None
         if cells is None:
             break
         number += 1

@@ -19,7 +19,7 @@ from ethogram.importers.text import provenance, quoted, renamed, safe_id, senten
 from ethogram.specs.base import MAX_ID, validated
 from ethogram.specs.errors import Place, Problem, SpecError, count, did_you_mean
 from ethogram.specs.loader import MAX_BYTES, MAX_NODES, Document
-from ethogram.specs.scenarios import Scenario
+from ethogram.specs.scenarios import POOLED, Scenario
 
 NODES = 40
 """More values than one scenario of eight options adds to a YAML file."""
@@ -60,6 +60,7 @@ def scenario_csv(
     wanted, theme = slug(name or file.stem), theme_id(file, name, constitutions)
     header, rows, bad = read_rows(file, delimiter)
     layout.check(file, header)
+    layout.check_frameworks(constitutions)
     made: list[tuple[Row, Scenario]] = []
     ids = _Ids(theme, constitutions, taken)
     for row in rows:
@@ -177,7 +178,7 @@ class _Ids:
     """Gives every row an id that is valid, used nowhere else, and free of constitutions' names."""
 
     def __init__(self, theme: str, constitutions: Sequence[str], taken: Collection[str]) -> None:
-        self.theme, self.constitutions, self.taken = theme, constitutions, set(taken)
+        self.theme, self.constitutions, self.taken = theme, constitutions, {POOLED, *taken}
         self.changed = 0
 
     def of(self, row: Row, layout: Layout) -> str:

@@ -87,11 +87,12 @@ def _undecided(outcome: Outcome) -> str:
         return NOTHING_TO_FLIP
     if outcome.kind == "projectability":
         return _astride(outcome)
-    if outcome.kind == "scenario":
+    item = str(outcome.facts.get("item", "item"))
+    if outcome.kind == "scenario" and item == "item":
         return ONE_SCENARIO
     if outcome.needs is None:
         return "the effect is too near the line for any number of items"
-    seen = f"about {count(outcome.needs, 'item')} would decide it if the effect stays as it is"
+    seen = f"about {count(outcome.needs, item)} would decide it if the effect stays as it is"
     if outcome.expected == "same":
         return seen
     least = outcome.detectable

@@ -76,8 +76,14 @@ def give_back() -> None:
 
 
 def pin_threads(threads: int | None = None) -> int:
-    """Use so many threads, else as many as ETHOGRAM_THREADS says, else one a core; returns the number."""
-    threads = threads or int(os.environ.get(THREADS_VARIABLE) or os.cpu_count() or 1)
+    """Use so many threads, else as many as ETHOGRAM_THREADS says, else one a core; returns the number.
+
+    Raises SourceError where the variable holds no such number.
+    """
+    told = os.environ.get(THREADS_VARIABLE) or str(os.cpu_count() or 1)
+    if not (told.isdecimal() and int(told)):
+        raise SourceError(f"{THREADS_VARIABLE} is {told!r}: give a whole number from 1")
+    threads = threads or int(told)
     torch.set_num_threads(threads)
     return threads
 

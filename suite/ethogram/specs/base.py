@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeVar
+from types import UnionType
+from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -15,6 +17,7 @@ from pydantic import (
     PrivateAttr,
     StringConstraints,
     ValidationError,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -42,6 +45,15 @@ Text = Annotated[
 ]
 
 
+def _variable(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
+        # What stands there may be the key, so it is not repeated.
+        raise ValueError("name the environment variable that holds the key, not the key itself")
+    return text
+
+
+Variable = Annotated[Text, AfterValidator(_variable)]
+"""The name of an environment variable."""
 Piece = Annotated[str, StringConstraints(max_length=200), AfterValidator(_no_control)]
 """Text of which spaces and line ends at either end count."""
 
@@ -67,6 +79,17 @@ class Spec(BaseModel):
         allow_inf_nan=False,
         use_attribute_docstrings=True,
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, data: Any) -> Any:
+        """YAML's `true` would be taken for 1, and `yes` with it."""
+        if isinstance(data, dict):
+            for name in _numbers(cls):
+                if isinstance(data.get(name), bool):
+                    raise Misplaced(f"{name!r} must be a number, not true or false", name)
+        return data
+
     _place: Place = PrivateAttr(default_factory=lambda: _NOWHERE)  # a default would be copied deep
     _keys: dict[tuple[str, str], Place] = PrivateAttr(default_factory=dict)
 
@@ -77,6 +100,23 @@ class Spec(BaseModel):
     def place_of(self, field: str, key: str) -> Place:
         """Where a key of one of its mappings stands; its own place where that is not known."""
         return self._keys.get((field, key), self._place)
+
+
+@cache
+def _numbers(kind: type[BaseModel]) -> tuple[str, ...]:
+    """Fields that take a number and no truth value."""
+    found = ((name, _alternatives(field.annotation)) for name, field in kind.model_fields.items())
+    return tuple(name for name, kinds in found if kinds & {int, float} and bool not in kinds)
+
+
+def _alternatives(annotation: Any) -> set[Any]:
+    """The types of a union, or the one type."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _alternatives(get_args(annotation)[0])
+    if origin in (Union, UnionType):
+        return set().union(*map(_alternatives, get_args(annotation)))
+    return {annotation}
 
 
 S = TypeVar("S", bound=Spec)

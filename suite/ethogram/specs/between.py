@@ -57,11 +57,15 @@ def _constitution_problems(suite: Suite) -> Iterator[Problem]:
 
 
 def _requirement_problems(suite: Suite) -> Iterator[Problem]:
-    known = [model.id for model in expand(suite.models, suite.ids(Constitution))]
+    models = list(expand(suite.models, suite.ids(Constitution)))
+    known, judged = [model.id for model in models], {model.id for model in models if model.judged}
     for requirement in suite.requirements.requirements if suite.requirements else ():
         for name in requirement.models or ():
             if name not in known:
                 message = f"no model is called {name!r}{did_you_mean(name, known)}"
+                yield Problem(requirement.place, message)
+            elif name not in judged:
+                message = f"nothing is required of {name!r}, which has no constitution"
                 yield Problem(requirement.place, message)
 
 
@@ -160,7 +164,7 @@ def _mixed(
 
 def _transcript_problems(suite: Suite) -> Iterator[Problem]:
     for constitution in suite.readable(Constitution):
-        if suite.recorded(constitution.id).exists():
+        if constitution.id not in RESERVED and suite.recorded(constitution.id).exists():
             with contextlib.suppress(SpecError):
                 yield from _recorded_problems(suite, constitution)
     if suite.recorded("plain-refusal").exists():

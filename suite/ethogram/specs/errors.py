@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,10 +50,11 @@ class SpecError(Exception):
 
 def shown(path: Path) -> str:
     """`path` as a person would type it: relative to the working folder when it lies below it."""
-    try:
-        return path.resolve().relative_to(Path.cwd().resolve()).as_posix()
-    except ValueError:
-        return path.as_posix()
+    # A link is not followed unless it must be: the name that was typed is the one to look at.
+    for whole in (os.path.normpath(path.absolute()), os.path.realpath(path)):
+        with contextlib.suppress(ValueError):
+            return Path(whole).relative_to(Path.cwd()).as_posix()
+    return path.as_posix()
 
 
 def count(number: int, one: str, many: str | None = None) -> str:

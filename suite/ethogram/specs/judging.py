@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from ethogram.specs.base import FileSpec, Id, Misplaced, Spec, Text, check_unique
+from ethogram.specs.base import FileSpec, Id, Misplaced, Spec, Text, Variable, check_unique
 from ethogram.specs.teaching import check_endpoint
 
 RULE = "rule"
@@ -67,7 +67,7 @@ class Judge(Spec):
     """The base URL of an OpenAI-compatible server with chat completions."""
     model: Text | None = None
     """The name under which the endpoint serves the model."""
-    api_key_env: Text | None = None
+    api_key_env: Variable | None = None
     """The environment variable that holds the endpoint's key; the key itself never stands here."""
     tokens: int = Field(default=256, ge=8, le=8192)
     """The longest reply of an endpoint, its reasoning included."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from ethogram.specs.base import FileSpec, Id, Misplaced, Spec, Text
+from ethogram.specs.base import FileSpec, Id, Misplaced, Spec, Text, Variable
 from ethogram.specs.errors import did_you_mean
 from ethogram.specs.judging import RULE, Judge
 from ethogram.specs.teaching import RECORDED, Seed, Teacher, Teaching, check_endpoint
@@ -68,9 +68,9 @@ class Lora(Spec):
     alpha: int | None = Field(default=None, ge=1)
     """Scale numerator; twice the rank unless said."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
-    layers: Literal["all"] | int = "all"
+    layers: Literal["all"] | Annotated[int, Field(ge=1)] = "all"
     """`all`, or how many of the upper layers are adapted."""
-    targets: tuple[Text, ...] | Literal["linear"] = "linear"
+    targets: Annotated[tuple[Text, ...], Field(min_length=1)] | Literal["linear"] = "linear"
     """Module names, or `linear`: every linear layer but the embeddings and the head."""
 
 
@@ -202,7 +202,7 @@ class Candidate(Spec):
     """The base URL of an OpenAI-compatible server with text completions."""
     model: Text | None = None
     """The name under which the endpoint serves the model."""
-    api_key_env: Text | None = None
+    api_key_env: Variable | None = None
     """The environment variable that holds the endpoint's key; the key itself never stands here."""
     samples: int = Field(default=20, ge=4, le=1000)
     """Answers drawn for every question where an endpoint gives no log-probabilities."""

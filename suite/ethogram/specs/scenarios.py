@@ -9,10 +9,21 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from ethogram.specs.base import FileSpec, Id, Misplaced, Spec, Text, check_unique, placeholders
+from ethogram.specs.base import (
+    FileSpec,
+    Id,
+    Misplaced,
+    Spec,
+    Text,
+    check_unique,
+    duplicates,
+    placeholders,
+)
 from ethogram.specs.errors import count, did_you_mean
 from ethogram.specs.provenance import Provenance
 
+POOLED = "choices"
+"""Names the case over all scenarios of an imported theme, in the place of a scenario's id."""
 ScenarioRule = Literal["options", "endorsed", "vary", "repeat", "retold"]
 MAX_SETTINGS = 1_000
 
@@ -57,6 +68,8 @@ class Scenario(Spec):
     @model_validator(mode="after")
     def _consistent(self) -> Scenario:
         check_unique("option", self.options, "options")
+        for index in duplicates([" ".join(o.text.split()).casefold() for o in self.options]):
+            raise Misplaced("the same option stands twice", "options", index, "text")
         used = set()
         for path, text in self._texts():
             names = placeholders(text, *path)
@@ -69,6 +82,10 @@ class Scenario(Spec):
                 raise Misplaced(f"'vary' lists {name!r}, which no text uses", "vary", name)
             if not values:
                 raise Misplaced(f"'vary' lists no value for {name!r}", "vary", name)
+            for index in duplicates(values):
+                # Renderings count as observations: the same one twice would be one too many.
+                message = f"{values[index]!r} stands twice among the values of {name!r}"
+                raise Misplaced(message, "vary", name, index)
         settings = math.prod(len(values) for values in self.vary.values())
         if settings > MAX_SETTINGS:
             message = f"'vary' makes {settings:,} combinations; {MAX_SETTINGS:,} is the limit"
@@ -119,7 +136,11 @@ class Scenario(Spec):
 
 
 class Theme(FileSpec):
-    """A file of scenarios on one theme."""
+    """A file of scenarios on one theme.
+
+    Imported ones have a case over all of them and enter no measure over the whole suite: that would
+    change whenever somebody tries a public file.
+    """
 
     about: Text
     cites: tuple[Text, ...] = ()
@@ -129,4 +150,8 @@ class Theme(FileSpec):
     @model_validator(mode="after")
     def _consistent(self) -> Theme:
         check_unique("scenario", self.scenarios, "scenarios")
+        for index, scenario in enumerate(self.scenarios):
+            if self.provenance and scenario.id == POOLED:
+                message = f"{POOLED!r} names the case over all scenarios of an imported theme"
+                raise Misplaced(message, "scenarios", index, "id")
         return self

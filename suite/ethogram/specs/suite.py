@@ -22,7 +22,7 @@ from ethogram.specs.constitution import (
 )
 from ethogram.specs.errors import Place, Problem, SpecError, did_you_mean
 from ethogram.specs.judging import ANSWERS, RUBRIC, Labelled, Rubric
-from ethogram.specs.layout import CONSTITUTIONS, KINDS, MODELS, RECORDED, REQUIREMENTS
+from ethogram.specs.layout import CONSTITUTIONS, KINDS, MODELS, RECORDED, REQUIREMENTS, RESERVED
 from ethogram.specs.loader import load_yaml
 from ethogram.specs.models import Capability, ModelsFile
 from ethogram.specs.persona import Dimension
@@ -30,7 +30,7 @@ from ethogram.specs.perturbations import Exploration, Perturbations
 from ethogram.specs.pressure import Pressure
 from ethogram.specs.requirements import Requirements
 from ethogram.specs.safety import HazardCategory
-from ethogram.specs.scenarios import Theme
+from ethogram.specs.scenarios import Scenario, Theme
 
 F = TypeVar("F", bound=FileSpec)
 S = TypeVar("S", bound=Spec)
@@ -49,7 +49,7 @@ class Suite:
     models_file: Path
     limited: dict[str, Capability] = field(default_factory=dict, compare=False)
     """Models whose servers give no log-probabilities, as the run found out at its start."""
-    _found: dict[Path, object] = field(default_factory=dict, compare=False, repr=False)
+    _found: dict[tuple[type, Path], object] = field(default_factory=dict, compare=False, repr=False)
     """What has been read: each file once, whatever came of it (a SpecError, too)."""
     exploration: Exploration = field(default_factory=Exploration, compare=False)
     """What the run brings to its searches for flips."""
@@ -89,6 +89,12 @@ class Suite:
     @cached_property
     def categories(self) -> dict[str, HazardCategory]:
         return self._folder(HazardCategory)
+
+    @cached_property
+    def own_scenarios(self) -> list[Scenario]:
+        """The scenarios that are not imported: what choices in general are measured over."""
+        own = (theme for theme in self.themes.values() if theme.provenance is None)
+        return [scenario for theme in own for scenario in theme.scenarios]
 
     @cached_property
     def own_categories(self) -> dict[str, HazardCategory]:
@@ -203,7 +209,10 @@ class Suite:
     def shared_problems(self) -> list[Problem]:
         """What stops every case: problems outside the files of cases, and between files."""
         alone = self.file_problems()
-        shared = [problem for problem in alone if not self.holds_cases(problem.place.file)]
+        # What is no file (a dangling link, a folder) is collected by nobody, so nobody else would tell.
+        shared = [
+            p for p in alone if not (self.holds_cases(p.place.file) and p.place.file.is_file())
+        ]
         between = [problem for problem in between_files(self) if problem not in alone]
         return list(dict.fromkeys([*shared, *between]))
 
@@ -262,7 +271,8 @@ class Suite:
             yield lambda kind=kind: self._folder(kind)  # type: ignore[misc]
         yield lambda: self.constitutions
         for file in self._files(Constitution):
-            if self.recorded(file.stem).exists():
+            # Of a reserved name the transcripts are no constitution's; the name is the problem.
+            if file.stem not in RESERVED and self.recorded(file.stem).exists():
                 yield lambda file=file: self.transcripts(file.stem)  # type: ignore[misc]
         yield lambda: self.themes
         yield lambda: self.requirements
@@ -293,28 +303,30 @@ class Suite:
                 yield self._spec(kind, file)
 
     def _spec(self, kind: type[F], file: Path) -> F:
-        found = self._once(file, lambda: read_spec(kind, file))
+        found = self._once(kind, file, lambda: read_spec(kind, file))
         assert isinstance(found, kind)
         return found
 
     def _lines(self, kind: type[S], file: Path) -> tuple[S, ...]:
-        return self._once(file, lambda: read_lines(kind, file))
+        return self._once(kind, file, lambda: read_lines(kind, file))
 
-    def _once(self, file: Path, read: Callable[[], T]) -> T:
-        """What reading the file gave, or raised, at its first use."""
-        if file not in self._found:
+    def _once(self, kind: type, file: Path, read: Callable[[], T]) -> T:
+        """What reading the file as that kind gave, or raised, at its first use."""
+        if (kind, file) not in self._found:
             try:
-                self._found[file] = read()
+                self._found[kind, file] = read()
             except SpecError as error:
-                self._found[file] = error
-        found = self._found[file]
+                self._found[kind, file] = error
+        found = self._found[kind, file]
         if isinstance(found, SpecError):
             raise SpecError(found.problems)
         return cast(T, found)
 
     def _files(self, kind: type[FileSpec], pattern: str = "*.yaml") -> list[Path]:
         folders = {known: self.folder / name for name, known in KINDS.items()}
-        return sorted(folders.get(kind, self.root / CONSTITUTIONS).glob(pattern))
+        files = folders.get(kind, self.root / CONSTITUTIONS).glob(pattern)
+        # Those with a dot are left by editors and systems (.#x.yaml, ._x.yaml).
+        return sorted(file for file in files if not file.name.startswith("."))
 
     def ids(self, kind: type[FileSpec]) -> list[str]:
         """Ids of a kind's files, whether they can be read or not (as one that ends in .yml)."""

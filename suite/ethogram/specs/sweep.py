@@ -11,6 +11,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from ethogram.specs.base import FileSpec, Id, Misplaced, Text, duplicates
 from ethogram.specs.errors import SpecError, did_you_mean
 from ethogram.specs.models import Recipe, Scope
+from ethogram.specs.presets import PRESETS
 from ethogram.specs.suite import Suite
 from ethogram.specs.teaching import Seed
 
@@ -64,13 +65,13 @@ class Sweep(FileSpec):
         """Every recipe by its name, with what it changes. Raises SpecError on unknown names."""
         for what, name, known in (
             ("source", self.source, set(suite.models.sources)),
-            ("recipe", self.base, set(suite.models.recipes)),
+            ("recipe", self.base, {*PRESETS, *suite.models.recipes}),
             *(("constitution", name, set(suite.constitutions)) for name in self.constitutions),
         ):
             if name not in known:
                 message = f"no {what} is called {name!r}{did_you_mean(name, known)}"
                 raise SpecError.at(self.place, message)
-        base = suite.models.recipes[self.base]
+        base = {**PRESETS, **suite.models.recipes}[self.base]
         return {
             name: (self._changed(base, name, settings), settings)
             for name, settings in self.changes().items()

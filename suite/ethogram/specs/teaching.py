@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from ethogram.specs.base import Id, Misplaced, Spec, Text
+from ethogram.specs.base import Id, Misplaced, Spec, Text, Variable
 
 RECORDED = "recorded"
 """The teaching of every matrix row that names none: the transcripts in the repository."""
@@ -43,7 +43,7 @@ class Teacher(Spec):
     """The base URL of an OpenAI-compatible server with chat completions."""
     model: Text | None = None
     """The name under which the endpoint serves the model."""
-    api_key_env: Text | None = None
+    api_key_env: Variable | None = None
     """The environment variable that holds the endpoint's key; the key itself never stands here."""
     concurrency: int = Field(default=8, ge=1, le=256)
     retries: int = Field(default=5, ge=0, le=20)
