@@ -992,6 +992,21 @@ def test_compare_shows_regressions_and_fails_on_them(house: Path, say: Say) -> N
     assert code == 2 and "did you mean 'tiny-duty-narrow'" in err
 
 
+@pytest.mark.parametrize(
+    ("after", "message"),
+    [
+        ("nope.json", "nope.json does not exist"),
+        ("tiny-duty-narrow", "tiny-duty-narrow does not exist; two models of one run are compared"),
+    ],
+)
+def test_compare_names_the_file_that_is_not_there(
+    measured: Path, say: Say, after: str, message: str
+) -> None:
+    code, _, err = say("compare", measured, after)
+    assert code == 2
+    assert message in err
+
+
 def test_compare_exits_with_0_on_a_change_that_does_not_survive_holm(house: Path, say: Say) -> None:
     old, new = reported(house, "holds", 0.5, "old"), reported(house, "holds", 0.5, "new")
     for file, shift in ((old, 0.5), (new, 0.1)):

@@ -90,3 +90,17 @@ def test_what_cannot_be_tried_is_named(house: Suite, text: str, said: str) -> No
 )
 def test_names_that_nothing_has_are_refused(house: Suite, old: str, new: str, said: str) -> None:
     assert said in fault(house, head=HEAD.replace(old, new))
+
+
+def test_keys_within_others_are_written_with_a_dot(tmp_path):
+    file = tmp_path / "wide.yaml"
+    file.write_text(
+        "about: x\nsource: s\nconstitutions: [duty]\nbase: laptop\n"
+        "recipes:\n  wide: {lora: {rank: 16}}\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(SpecError) as raised:
+        read_spec(Sweep, file)
+    (problem,) = raised.value.problems
+    assert problem.message == "write 'lora.rank: 16' for a key within 'lora'"
+    assert problem.place.line == 6

@@ -46,7 +46,13 @@ def _compared(options: argparse.Namespace) -> Comparison:
     from ethogram.report.comparison import compare_models, compare_runs
     from ethogram.report.stored import read_report
 
-    if options.report is None and Path(options.before).exists():
+    there = [Path(name).exists() for name in (options.before, options.after)]
+    looks = [name.endswith(".json") or "/" in name for name in (options.before, options.after)]
+    if options.report is None and any(there + looks):
+        for name, found, file in zip((options.before, options.after), there, looks, strict=True):
+            if not found:
+                hint = "" if file else "; two models of one run are compared with --report"
+                raise UsageError(f"{name} does not exist{hint}")
         return compare_runs(read_report(Path(options.before)), read_report(Path(options.after)))
     report = read_report(report_of(options))
     for name in (options.before, options.after):

@@ -46,6 +46,19 @@ class Sweep(FileSpec):
     prompts: int = Field(default=32, ge=2)
     """Hazards, and as many look-alikes, drawn from trained and from held-out categories."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _flat(cls, data: Any) -> Any:
+        """Keys within others are written with a dot, unlike in models.yaml."""
+        recipes = data.get("recipes") if isinstance(data, dict) else None
+        for name, settings in recipes.items() if isinstance(recipes, dict) else ():
+            for key, value in settings.items() if isinstance(settings, dict) else ():
+                if isinstance(value, dict) and value:
+                    first, inner = next(iter(value.items()))
+                    message = f"write '{key}.{first}: {inner}' for a key within {key!r}"
+                    raise Misplaced(message, "recipes", name, key)
+        return data
+
     @model_validator(mode="after")
     def _consistent(self) -> Sweep:
         for index in duplicates(self.constitutions):
