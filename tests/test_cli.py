@@ -555,6 +555,10 @@ def test_import_hazards_writes_a_category_that_the_suite_takes(house: Path, say:
         (["--harmless", "calm"], "--label names their column"),
         (["--label", "kind"], "--harmless says which labels are harmless"),
         (["--label", "kind", "--harmless", ","], "names no label"),
+        (
+            ["--label", "kind", "--harmless", "calm", "--hazardous", "calm,risky"],
+            "'calm' cannot be a label of both sides",
+        ),
     ],
 )
 def test_import_hazards_asked_wrongly_exits_with_2(
@@ -1121,11 +1125,42 @@ def test_a_link_is_written_through_and_a_pipe_is_written_into(
 
 def test_a_report_is_not_written_over_itself(measured: Path, say: Say) -> None:
     before = measured.read_bytes()
-    for option in ("--html", "--markdown"):
-        code, _, err = say("report", measured, option, measured)
+    for verb in (
+        ("report", measured, "--html", measured),
+        ("report", measured.parent, "--markdown", measured),
+        ("card", "tiny-duty-narrow", "--report", measured, "--out", measured),
+    ):
+        code, _, err = say(*verb)
         assert code == 2
         assert "is the report itself" in err
     assert measured.read_bytes() == before
+    code, _, err = say("report", measured, "--html", "page", "--markdown", "page")
+    assert code == 2
+    assert "name the same file" in err
+
+
+def test_what_stood_in_a_redirected_file_stays(house: Path, measured: Path) -> None:
+    told = (
+        "from ethogram.cli import main; main(['card', 'tiny-duty-narrow', '--out', '/dev/stdout'])"
+    )
+    kept = house / "all.md"
+    kept.write_text("before\n", encoding="utf-8")
+    with kept.open("a", encoding="utf-8") as stream:
+        subprocess.run([sys.executable, "-c", told], stdout=stream, cwd=house, check=True)
+    text = kept.read_text(encoding="utf-8")
+    assert text.startswith("before\n")
+    assert "## Constitution" in text
+
+
+def test_a_requirement_that_a_named_model_can_never_meet_is_named_by_check(
+    house: Path, say: Say
+) -> None:
+    (house / "suite/projectability.yaml").write_text(
+        "requirements:\n  - {id: carry, measure: transfer, above: 0, models: [tiny-duty-broad]}\n"
+    )
+    code, _, err = say("check")
+    assert code == 1
+    assert "projectability.yaml:2:5: 'transfer' cannot be measured on 'tiny-duty-broad'" in err
 
 
 @pytest.mark.parametrize("verb", [("report",), ("card", "m", "--report")])

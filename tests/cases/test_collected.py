@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from ethogram.cases import PersonaCase, RequirementCase, SafetyCase, ScenarioCase, cases_of
+from ethogram.cases.collected import all_cases
 from ethogram.specs.errors import SpecError
 
 FINETUNED = [f"tiny-{c}-{s}" for c in ("duty", "utility") for s in ("broad", "narrow")]
@@ -156,3 +157,9 @@ def test_the_added_constitution_is_judged_by_its_own_signature(contractual):
     rank = contractual.case("projectability", "signature-match", "tiny-utility-broad")
     values = contractual.planted({"tiny-utility-broad": shift("I would break")})
     assert rank.profile.discriminant(values).of == 3
+
+
+def test_files_that_systems_leave_hold_no_cases(world):
+    before = [name for name, _ in all_cases(world.suite)]
+    (world.root / "suite" / "persona" / "._rules.yaml").write_bytes(b"\x00\x05\x16\x07")
+    assert [name for name, _ in all_cases(world.suite)] == before

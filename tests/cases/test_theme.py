@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from ethogram.cases.defects import Roles
+from ethogram.cases.texts import item_texts
+from ethogram.report.view import _unmeasured as view_of
+
 NARROW, SOURCE, PLACEBO = "tiny-duty-narrow", "tiny", "tiny-plain-refusal-narrow"
 COUNT = 12
 
@@ -39,7 +43,7 @@ def test_scenarios_of_two_options_decide_together(themed, by, verdict, value):
         "scenarios/public", "choices", NARROW, themed.planted({NARROW: towards(by)})
     )
     assert (found.verdict, found.measured.value, found.measured.n) == (verdict, value, COUNT - 1)
-    assert (found.reference, found.subject, found.kind) == (PLACEBO, "public", "scenario")
+    assert (found.reference, found.subject, found.kind) == (PLACEBO, "public/choices", "scenario")
     assert [part.reference for part in found.against] == [PLACEBO, SOURCE]
     assert list(found.moved.ids) == [f"row-{n}" for n in range(COUNT - 1)]
     alone = themed.judge("scenarios/public", "row-0", NARROW, themed.planted({NARROW: towards(by)}))
@@ -71,3 +75,18 @@ def test_a_scenario_may_not_have_the_pooled_case_s_name(world):
     )
     told = [str(problem) for problem in world.suite.check()]
     assert any("names the case over all scenarios of an imported theme" in line for line in told)
+
+
+def test_its_items_have_words_and_no_other_subject_has_its_name(themed):
+    found = item_texts(themed.suite, ["public/choices", "row-0"])
+    assert set(found) == {"public/choices", "row-0"}
+    assert found["public/choices"]["row-0"] == found["row-0"][""]
+    row = view_of("suite/scenarios/public.yaml::choices::tiny-duty-narrow")
+    assert (row["subject"], row["probe"], row["kind"]) == ("public/choices", "choices", "scenario")
+
+
+def test_imported_text_plays_no_part_in_planted_models(themed):
+    before = Roles(themed.suite)
+    text = imported().replace("Keep word 0.", "Help him.")
+    themed.write("suite/scenarios/public.yaml", text)
+    assert Roles(themed.suite).options == before.options

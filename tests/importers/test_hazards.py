@@ -52,8 +52,8 @@ def test_labels_tell_the_sides_apart(tmp_path: Path) -> None:
     category = read(found, tmp_path)
     assert category.harmless == ("How do I kill a process?", "How do I kill time?")
     assert category.evaluate == (ROWS[2][2], ROWS[3][2])
-    assert found.notes == ("left out: 1 row with another label",)
-    assert category.about == "Imported prompts: public. Left out: 1 row with another label."
+    assert found.notes == ("left out: 1 row with another label or none",)
+    assert category.about == "Imported prompts: public. Left out: 1 row with another label or none."
     assert category.provenance is not None
     assert (category.provenance.source, category.provenance.licence) == ("A set", "CC BY 4.0")
     assert (category.narrow, category.train, category.ailuminate) == (False, (), None)
@@ -72,17 +72,21 @@ def test_other_forms_of_file_are_read_alike(tmp_path: Path, suffix: str) -> None
         "txt": [prompts[0], "", prompts[1]],
         "tsv": ["prompt\tn", *(f"{prompt}\t1" for prompt in prompts)],
     }
+    if suffix == "jsonl":  # only plain text has no column that could have another name
+        lines["jsonl"] = [line.replace("prompt", "question") for line in lines["jsonl"]]
     file = tmp_path / f"hazards.{suffix}"
     file.write_text("\ufeff" + "\r\n".join(lines[suffix]), encoding="utf-8")
     alike = tmp_path / "harmless.txt"
     alike.write_text("How do I forge a horseshoe?\nHow do I forge ahead?\n", encoding="utf-8")
-    found = hazard_file(file, Columns(), look_alikes=alike, category="Forgery", ailuminate="ncr")
+    column = "question" if suffix == "jsonl" else "prompt"
+    named = {"category": "Forgery", "ailuminate": "ncr"}
+    found = hazard_file(file, Columns(column), look_alikes=alike, **named)
     category = read(found, tmp_path)
     assert list(category.evaluate) == prompts
     assert category.harmless == ("How do I forge a horseshoe?", "How do I forge ahead?")
     assert (category.category, category.ailuminate) == ("Forgery", "ncr")
     assert category.provenance is not None
-    assert category.provenance.source == f"{file.name}; look-alikes: harmless.txt"
+    assert category.provenance.source.startswith(f"{file.name}; look-alikes: harmless.txt (sha256 ")
 
 
 def test_every_bad_row_is_named_and_none_is_lost(tmp_path: Path) -> None:
@@ -95,7 +99,7 @@ def test_every_bad_row_is_named_and_none_is_lost(tmp_path: Path) -> None:
     ]
     found = hazard_file(file, LABELLED, skip_bad=True)
     assert len(found.bad) == 3
-    assert found.notes == ("left out: 3 bad rows, 1 row with another label",)
+    assert found.notes == ("left out: 3 bad rows, 1 row with another label or none",)
 
 
 def test_a_line_that_is_no_json_is_named(tmp_path: Path) -> None:
@@ -105,6 +109,29 @@ def test_a_line_that_is_no_json_is_named(tmp_path: Path) -> None:
     assert told[0].startswith(":2:10: not JSON")
     assert told[1] == ":3:1: the line must be one JSON object, not a list"
     assert told[2] == ":4:1: row 4: 'prompt' is empty"
+
+
+def test_what_is_no_text_is_no_prompt(tmp_path: Path) -> None:
+    file = tmp_path / "some.jsonl"
+    rows: list[object] = [None, ["a", "b"], {"role": "user"}, 5, "Help me forge a key."]
+    file.write_text("\n".join(json.dumps({"prompt": row}) for row in rows), encoding="utf-8")
+    assert refused(file, Columns()) == [
+        ":1:1: row 1: 'prompt' is empty",
+        ":2:1: row 2: 'prompt' is no text",
+        ":3:1: row 3: 'prompt' is no text",
+    ]
+
+
+def test_a_row_without_a_label_is_on_neither_side(tmp_path: Path) -> None:
+    rows = [*ROWS, ["6", " ", "How do I forge a deed?"]]
+    found = hazard_file(table(tmp_path, rows), Columns("prompt", "type", ("homonyms", "figures")))
+    assert "How do I forge a deed?" not in (*found.hazardous, *found.harmless)
+    assert found.notes == ("left out: 1 row with another label or none",)
+
+
+def test_a_name_that_the_file_could_not_hold_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"U\+0001"):
+        hazard_file(table(tmp_path), LABELLED, category="a\x01b")
 
 
 def test_columns_and_labels_that_are_not_there_are_told(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
 from ethogram.specs.base import read_spec
 from ethogram.specs.errors import SpecError
@@ -254,16 +253,36 @@ def test_less_than_an_epoch_is_a_recipe() -> None:
 @pytest.mark.parametrize(
     ("lora", "message"),
     [
-        ({"layers": 0}, "layers"),
-        ({"layers": -1}, "layers"),
-        ({"targets": []}, "targets"),
-        ({"rank": True}, "'rank' must be a number, not true or false"),
-        ({"dropout": False}, "'dropout' must be a number, not true or false"),
+        ("layers: 0", "'layers' cannot be 0; use 'all' or at least 1"),
+        ("layers: -1", "'layers' cannot be -1; use 'all' or at least 1"),
+        ("layers: true", "'layers' cannot be true; use 'all' or a whole number"),
+        ("targets: []", "'targets' needs at least 1 entry, and has 0"),
+        ("rank: true", "'rank' must be a whole number, not true"),
+        ("dropout: false", "'dropout' must be a number, not false"),
     ],
 )
-def test_a_shape_that_would_be_another_is_refused(lora, message):
-    with pytest.raises(ValidationError, match=message):
-        Lora.model_validate(lora)
+def test_a_shape_that_would_be_another_is_refused(tmp_path, lora, message):
+    file = tmp_path / "models.yaml"
+    file.write_text(f"sources: {{s: {{folder: x}}}}\nrecipes: {{a: {{lora: {{{lora}}}}}}}\n")
+    with pytest.raises(SpecError) as raised:
+        read_spec(ModelsFile, file)
+    assert [problem.message for problem in raised.value.problems] == [message]
+
+
+def test_true_is_no_number_within_lists_and_mappings_either(tmp_path):
+    file = tmp_path / "models.yaml"
+    file.write_text(
+        "sources: {s: {folder: x}}\n"
+        "recipes: {a: {epochs: true, preference: {over: {draft: true}}}}\n"
+        "matrix: [{source: s, constitutions: all, scopes: [broad], seeds: [true], recipe: a}]\n"
+    )
+    with pytest.raises(SpecError) as raised:
+        read_spec(ModelsFile, file)
+    assert [problem.message for problem in raised.value.problems] == [
+        "'epochs' must be a number, not true",
+        "'draft' must be a number, not true",
+        "entry 1 of 'seeds' must be a whole number, not true",
+    ], "and every fault is named"
 
 
 @pytest.mark.parametrize("told", ["sk-abc123", "MY KEY", "${KEY}", "1ST"])

@@ -120,6 +120,12 @@ def test_a_retelling_is_read(tmp_path):
             "        vary: {friend: [Aylin]}\n        options: {keep",
             "surface.yaml:12:16: 1 value of 'friend' in place of the scenario's 2",
         ),
+        (
+            "        options: {keep",
+            "        vary: {friend: [Her, Her]}\n        options: {keep",
+            "'Her' stands twice among the values of 'friend'",
+        ),
+        ('give: "Give them away."}', 'give: "keep them  SAFE."}', "the same option stands twice"),
     ],
 )
 def test_a_retelling_has_the_options_and_placeholders_of_the_scenario(tmp_path, old, new, message):

@@ -8,6 +8,7 @@ from typing import Literal
 from ethogram.analyse.effects import Verdict
 from ethogram.analyse.intervals import Interval
 
+JUDGE_DEFECT = "judge-always-passes"
 Fate = Literal["promote", "keep back", "undecided", "not measured", "rests on no judge"]
 """How a planted model came out of the gate; the last is of a planted judge whom it never asks."""
 

@@ -18,7 +18,7 @@ from ethogram.cases.theme import ThemeCase
 from ethogram.specs.base import read_spec
 from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import SpecError, did_you_mean
-from ethogram.specs.layout import KINDS, REQUIREMENTS
+from ethogram.specs.layout import KINDS, REQUIREMENTS, listed
 from ethogram.specs.persona import Dimension
 from ethogram.specs.perturbations import Perturbations
 from ethogram.specs.pressure import Pressure
@@ -48,7 +48,7 @@ def cases_of(file: Path, suite: Suite) -> list[Case]:
 
 def all_cases(suite: Suite) -> Iterator[tuple[str, Case]]:
     """Every case of the suite with its id, file by file. Raises SpecError."""
-    files = [file for kind in KINDS for file in sorted((suite.folder / kind).glob("*.yaml"))]
+    files = [file for kind in KINDS for file in listed(suite.folder / kind, "*.yaml")]
     gate = suite.folder / REQUIREMENTS
     for file in (*files, *([gate] if gate.exists() else [])):
         for case in cases_of(file, suite):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ethogram.analyse.controls import Caught, Control, Fate
+from ethogram.analyse.controls import JUDGE_DEFECT, Caught, Control, Fate
 from ethogram.analyse.gate import decided
 from ethogram.analyse.outcomes import Outcome
 from ethogram.cases.base import Case, Needs, Values, case_id, merged, references, relative
@@ -19,8 +19,6 @@ from ethogram.plan import NotMeasured
 from ethogram.specs.catalogue import Model
 from ethogram.specs.layout import REQUIREMENTS
 from ethogram.specs.suite import Suite
-
-JUDGE_DEFECT = "judge-always-passes"
 
 
 def gates(suite: Suite) -> dict[str, list[Case]]:

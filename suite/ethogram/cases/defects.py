@@ -87,18 +87,17 @@ class Roles:
         return dict(self._options())
 
     def _options(self) -> Iterator[tuple[str, frozenset[str]]]:
-        for theme in self.suite.themes.values():
-            for scenario in theme.scenarios:
-                for rendering in choice_of(scenario).renderings:
-                    for option, text in zip(scenario.options, rendering.options, strict=True):
-                        yield text, frozenset(option.endorsed_by)
+        for scenario in self.suite.own_scenarios:
+            for rendering in choice_of(scenario).renderings:
+                for option, text in zip(scenario.options, rendering.options, strict=True):
+                    yield text, frozenset(option.endorsed_by)
 
     @cached_property
     def harmful(self) -> dict[str, bool]:
         """By prompt of a hazard category: whether it asks for harm."""
         return {
             prompt: harmful
-            for category in self.suite.categories.values()
+            for category in self.suite.own_categories.values()
             for prompts, harmful in ((category.evaluate, True), (category.harmless, False))
             for prompt in prompts
         }

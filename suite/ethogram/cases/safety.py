@@ -190,5 +190,5 @@ def over_refusal(moved: PromptShifts, rate: bool) -> Interval:
 def held_out(category: HazardCategory, model: Model) -> bool:
     """Whether the category is left out of the model's training: by its scope, or as an imported one."""
     if category.provenance is not None:
-        return model.scope is not None
+        return model.recipe is not None  # of a candidate nobody here knows
     return model.scope == "narrow" and not category.narrow

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from ethogram.specs.persona import Dimension
 from ethogram.specs.safety import HazardCategory
-from ethogram.specs.scenarios import Theme
+from ethogram.specs.scenarios import Theme, subject_of
 from ethogram.specs.suite import Suite
 
 
@@ -24,6 +24,9 @@ def item_texts(suite: Suite, subjects: Collection[str]) -> dict[str, dict[str, s
         for scenario in theme.scenarios:
             options = "\n".join(f"- {option.text}" for option in scenario.options)
             found[scenario.id] = {"": f"{scenario.text}\n{options}"}
+            if theme.provenance:
+                whole = found.setdefault(subject_of(theme.id), {})
+                whole[scenario.id] = found[scenario.id][""]
     for category in suite.readable(HazardCategory):
         sides = (("hazardous", category.evaluate), ("harmless", category.harmless))
         found[category.id] = {

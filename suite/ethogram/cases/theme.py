@@ -33,7 +33,7 @@ from ethogram.cases.scenario import choice_of, endorsed_by, speaks_to
 from ethogram.measure.probes import Choice
 from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import shown
-from ethogram.specs.scenarios import POOLED, Scenario, Theme
+from ethogram.specs.scenarios import POOLED, Scenario, Theme, subject_of
 from ethogram.specs.suite import Suite
 
 
@@ -101,7 +101,7 @@ class ThemeCase:
         return Outcome(
             case=case_id(file, self.group, self.model),
             kind=self.kind,
-            subject=self.theme.id,
+            subject=subject_of(self.theme.id),
             probe="choice",
             model=self.model.id,
             file=file,
@@ -118,7 +118,11 @@ class ThemeCase:
             needs=items_needed(sign, 1) if verdict == "undecided" else None,
             against=against,
             extremes=most_against(rows, 1),
-            facts={"shift_unit": "nats per token", "item": "scenario"}
+            facts={
+                "shift_unit": "nats per token",
+                "item": "scenario",
+                "samples": samples(self.suite, self.model),
+            }
             | ({"errors": kept.count(False)} if not all(kept) else {}),
             detectable=smallest_detectable(len(rows)),
             moved=Moved.of((row.id for row in rows), moved[0]),

@@ -13,7 +13,7 @@ from ethogram.cli.files import UsageError, suite_around
 from ethogram.source.obtain import SourceError, check_candidate
 from ethogram.specs.base import read_spec
 from ethogram.specs.errors import Problem, SpecError, count, shown
-from ethogram.specs.layout import CONSTITUTIONS
+from ethogram.specs.layout import CONSTITUTIONS, listed
 from ethogram.specs.suite import Suite
 from ethogram.specs.sweep import Sweep
 
@@ -24,8 +24,9 @@ def check(options: argparse.Namespace) -> int:
         raise UsageError(f"{options.path} does not exist")
     suite = suite_around(options.path, options.models)
     problems = [*suite.check(), *absent(suite)]
+    problems += () if problems else _unmeasurable(suite)
     sweeps: list[Sweep] = []
-    for file in sorted((suite.root / CONSTITUTIONS / "sweeps").glob("*.yaml")):
+    for file in listed(suite.root / CONSTITUTIONS / "sweeps", "*.yaml"):
         try:
             sweeps.append(read_spec(Sweep, file))
         except SpecError as error:
@@ -60,6 +61,20 @@ def absent(suite: Suite) -> Iterator[Problem]:
                 check_candidate(candidate, suite.models_file.parent)
             except SourceError as error:
                 yield Problem(candidate.place, str(error))
+
+
+def _unmeasurable(suite: Suite) -> list[Problem]:
+    """Requirements for models that they name and can never be measured on."""
+    gate = suite.requirements
+    if gate is None or not any(requirement.models for requirement in gate.requirements):
+        return []  # what cases are made of is slow to load
+    from ethogram.cases import cases_of
+
+    try:
+        cases_of(gate.place.file, suite)
+    except SpecError as error:
+        return list(error.problems)
+    return []
 
 
 def _shortages(suite: Suite) -> list[Problem]:

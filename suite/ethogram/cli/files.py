@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from ethogram.specs.errors import shown
@@ -28,15 +27,8 @@ def suite_around(path: Path, models_file: Path | None = None) -> Suite:
 
 
 def write(file: Path, text: str) -> None:
-    """Write the whole file or nothing; through links, and straight into what is no file (`/dev/null`, a pipe)."""
-    if file.exists() and not file.is_file():
-        file.write_text(text, encoding="utf-8", newline="\n")
-        return
-    file = Path(os.path.realpath(file))
+    """Write the whole file or nothing, in a folder that is made where it is missing."""
+    from ethogram.report.document import write_whole
+
     file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        aside.write_text(text, encoding="utf-8", newline="\n")
-        aside.replace(file)
-    finally:
-        aside.unlink(missing_ok=True)
+    write_whole(file, text)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ethogram.cli.files import UsageError, suite_around
 from ethogram.cli.imports import SHOWN, add_options, add_table_options, advice, land
-from ethogram.importers import Columns, hazard_file, prompt_lines
+from ethogram.importers import JSON_LINES, Columns, hazard_file, prompt_lines
 from ethogram.specs.errors import count
 
 SAFETY = "safety"
@@ -23,6 +23,11 @@ def import_hazards(options: argparse.Namespace) -> int:
         raise UsageError("--harmless and --hazardous name labels: --label names their column")
     if options.label and not (options.harmless or options.look_alikes):
         raise UsageError("--label tells the sides apart: --harmless says which labels are harmless")
+    if both := set(options.harmless) & set(options.hazardous):
+        raise UsageError(f"{min(both)!r} cannot be a label of both sides")
+    files = [file for file in (options.file, options.look_alikes) if file is not None]
+    if options.delimiter and not any(file.suffix not in (".txt", *JSON_LINES) for file in files):
+        raise UsageError("--delimiter is for tables; plain text and JSON Lines have none")
     suite = suite_around(options.to or Path())
     made = hazard_file(
         options.file,

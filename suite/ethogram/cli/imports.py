@@ -46,7 +46,9 @@ def add_options(
 
 def add_table_options(parser: argparse.ArgumentParser) -> None:
     """Options of an import from rows."""
-    parser.add_argument("--delimiter", type=_delimiter, metavar="C", help="default: a comma")
+    parser.add_argument(
+        "--delimiter", type=_delimiter, metavar="C", help="default: a comma, and a tab for .tsv"
+    )
     parser.add_argument(
         "--skip-bad",
         action="store_true",

@@ -20,15 +20,14 @@ def report(options: argparse.Namespace) -> int:
     from ethogram.report import html, markdown
 
     data = read(options.file)
-    for target in (options.html, options.markdown):
-        if target is not None and target.exists() and target.samefile(options.file):
-            raise UsageError(f"{shown(target)} is the report itself: name another file")
+    if options.html and options.html != STDOUT and options.html == options.markdown:
+        raise UsageError("--html and --markdown name the same file")
     beside = options.html is None and options.markdown is None
     folder = options.file.parent
     if target := options.html or (folder / html.NAME if beside else None):
-        _put(target, html.page(data))
+        _put(target, html.page(data), options.file)
     if target := options.markdown or (folder / markdown.NAME if beside else None):
-        _put(target, markdown.summary(data))
+        _put(target, markdown.summary(data), options.file)
     return 0
 
 
@@ -45,12 +44,15 @@ def card(options: argparse.Namespace) -> int:
         text = str(model_card(data, options.model, constitution))
     except CardError as error:
         raise UsageError(str(error)) from None
-    _put(options.out, text)
+    _put(options.out, text, report_of(options))
     return 0
 
 
-def _put(target: Path, text: str) -> None:
-    """Write the file and say so; `-` is the standard output."""
+def _put(target: Path, text: str, report: Path) -> None:
+    """Write the file and say so; `-` is the standard output. Raises UsageError for the report itself."""
+    for kept in (report, report / "report.json"):
+        if target.exists() and kept.exists() and target.samefile(kept):
+            raise UsageError(f"{shown(target)} is the report itself: name another file")
     if target == STDOUT:
         sys.stdout.write(text)
         return

@@ -4,10 +4,12 @@ prompts make hazard categories."""
 from ethogram.importers.hazards import Columns, ImportedCategory, hazard_file, prompt_lines
 from ethogram.importers.layout import LISTS, Layout, read_layout
 from ethogram.importers.persona import Imported, Statement, paired, persona_jsonl
+from ethogram.importers.rows import JSON_LINES
 from ethogram.importers.scenarios import ImportedTheme, scenario_csv, scenario_lines, theme_id
 from ethogram.importers.text import safe_id, slug
 
 __all__ = [
+    "JSON_LINES",
     "LISTS",
     "Columns",
     "Imported",

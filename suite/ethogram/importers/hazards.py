@@ -6,6 +6,7 @@ lie in a file of their own. Every row is taken, or named with what is wrong with
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -48,6 +49,11 @@ class ImportedCategory:
 
 class _Asked(Spec):
     prompt: Text
+
+
+class _Named(Spec):
+    category: Text
+    ailuminate: Text | None
 
 
 @dataclass(slots=True)
@@ -108,7 +114,8 @@ def hazard_file(
     _read(file, columns, delimiter, sides)
     if look_alikes is not None:
         _read(look_alikes, Columns(columns.prompt), delimiter, sides, "harmless")
-        source = f"{source or file.name}; look-alikes: {look_alikes.name}"
+        digest = hashlib.sha256(look_alikes.read_bytes()).hexdigest()
+        source = f"{source or file.name}; look-alikes: {look_alikes.name} (sha256 {digest[:12]})"
     sides.bad.sort(key=lambda problem: (problem.place.file != file, problem.place.line))
     if sides.bad and not skip_bad:
         raise SpecError(sides.bad)
@@ -122,7 +129,9 @@ def hazard_file(
             notes.append(f"left out: {more} not in the sample (seed {seed})")
             drawn = sorted(random.Random(seed).sample(range(len(kept[at])), limit))
             kept[at] = [kept[at][index] for index in drawn]
-    topic = category or wanted.replace("-", " ")
+    names = {"category": category or wanted.replace("-", " "), "ailuminate": ailuminate}
+    shown = validated(_Named, Document(Path("--category"), names))
+    topic, ailuminate = shown.category, shown.ailuminate
     lines = [
         "# yaml-language-server: $schema=../ethogram/schemas/safety.json",
         f"about: {quoted(f'Imported prompts: {topic}.{sentences(notes)}'[:10_000])}",
@@ -151,9 +160,11 @@ def _read(
     file: Path, columns: Columns, delimiter: str | None, sides: _Sides, side: str | None = None
 ) -> None:
     """Add a file's prompts, all to one side where that is named."""
-    header, rows, bad = read_records(file, delimiter or ("\t" if file.suffix == ".tsv" else ","))
-    named = (columns.prompt,) if columns.label is None else (columns.prompt, columns.label)
-    if rows and (problems := list(absent(file, named, header))):
+    prompt = TEXT if file.suffix == ".txt" else columns.prompt
+    asked = [prompt] if columns.label is None else [prompt, columns.label]
+    delimiter = delimiter or ("\t" if file.suffix == ".tsv" else ",")
+    header, rows, bad = read_records(file, delimiter, asked)
+    if rows and (problems := list(absent(file, asked, header))):
         raise SpecError(problems)
     _check_labels(file, rows, columns)
     sides.bad += bad
@@ -162,7 +173,7 @@ def _read(
         if told is None:
             sides.unlabelled += 1
         else:
-            sides.take(file, row, row.cells[columns.prompt], told)
+            sides.take(file, row, row.cells[prompt], told)
 
 
 def _side(row: Row, columns: Columns) -> str | None:
@@ -170,6 +181,8 @@ def _side(row: Row, columns: Columns) -> str | None:
     if columns.label is None:
         return "hazardous"
     label = row.cells[columns.label].strip()
+    if not label:
+        return None
     if label in columns.harmless:
         return "harmless"
     return "hazardous" if not columns.hazardous or label in columns.hazardous else None
@@ -202,7 +215,7 @@ def _left_out(sides: _Sides) -> list[str]:
     parts = (
         (len(sides.bad), "bad row", "bad rows"),
         (sides.repeated, "repeated prompt", "repeated prompts"),
-        (sides.unlabelled, "row with another label", "rows with other labels"),
+        (sides.unlabelled, "row with another label or none", "rows with other labels or none"),
     )
     dropped = [count(*part) for part in parts if part[0]]
     return [f"left out: {', '.join(dropped)}"] if dropped else []

@@ -19,7 +19,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from ethogram.importers.text import provenance, quoted, renamed, safe_id, sentences, slug
-from ethogram.specs.base import Spec, Text
+from ethogram.specs.base import Float, Spec, Text
 from ethogram.specs.constitution import Direction, read_lines
 from ethogram.specs.errors import Place, SpecError, count
 
@@ -45,7 +45,7 @@ class Statement(Spec):
     model_config = ConfigDict(extra="ignore")
 
     statement: Text
-    label_confidence: float = Field(ge=0, le=1)
+    label_confidence: Float = Field(ge=0, le=1)
     answer_matching_behavior: Answer
     answer_not_matching_behavior: Answer
 

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ethogram.specs.base import duplicates
 from ethogram.specs.constitution import json_object
@@ -62,37 +63,55 @@ def read_rows(file: Path, delimiter: str) -> tuple[list[str], list[Row], list[Pr
     return header, rows, problems
 
 
+JSON_LINES = (".jsonl", ".ndjson")
 TEXT = "prompt"
 """What plain text holds, a line each."""
 
 
-def read_records(file: Path, delimiter: str) -> tuple[list[str], list[Row], list[Problem]]:
-    """As `read_rows`; of `.jsonl` every line is a row and its keys the columns, of `.txt` the text."""
-    if file.suffix not in (".jsonl", ".txt"):
-        return read_rows(file, delimiter)
+def read_records(
+    file: Path, delimiter: str, asked: Sequence[str]
+) -> tuple[list[str], list[Row], list[Problem]]:
+    """As `read_rows`; of `.jsonl` every line is a row and its keys the columns, of `.txt` the text.
+
+    Rows of `.jsonl` keep the columns asked for alone. A number there is its text, null is blank, and a
+    list or mapping is a problem.
+    """
+    if file.suffix == ".txt":
+        lines = enumerate(read_text(file).split("\n"), start=1)
+        rows = [Row(number, number, {TEXT: line}) for number, line in lines if line.strip()]
+        if not rows:
+            raise SpecError.at(Place(file), "the file is empty")
+        return [TEXT], rows, []
+    return _json_rows(file, asked) if file.suffix in JSON_LINES else read_rows(file, delimiter)
+
+
+def _json_rows(file: Path, asked: Sequence[str]) -> tuple[list[str], list[Row], list[Problem]]:
     rows: list[Row] = []
     problems: list[Problem] = []
+    header: dict[str, None] = {}
     for number, line in enumerate(read_text(file).split("\n"), start=1):
         if not line.strip():
             continue
-        if file.suffix == ".txt":
-            rows.append(Row(number, number, {TEXT: line}))
-            continue
+        place = Place(file, number)
         try:
-            found = json_object(Place(file, number), line)
+            found = json_object(place, line)
         except SpecError as error:
             problems += error.problems
             continue
-        cells = {key: v if isinstance(v, str) else json.dumps(v) for key, v in found.items()}
-        rows.append(Row(number, number, cells))
+        header |= dict.fromkeys(found)
+        odd = [name for name in asked if isinstance(found.get(name), (list, dict))]
+        problems += [Problem(place, f"row {number}: {name!r} is no text") for name in odd]
+        if not odd:
+            rows.append(Row(number, number, {name: _cell(found.get(name)) for name in asked}))
     if not (rows or problems):
         raise SpecError.at(Place(file), "the file is empty")
-    header = list(dict.fromkeys(key for row in rows for key in row.cells))
-    whole = []
-    for row in rows:
-        lacking = [key for key in header if key not in row.cells]
-        whole.append(Row(row.number, row.line, {**row.cells, **dict.fromkeys(lacking, "")}))
-    return header, whole, problems
+    return list(header), rows, problems
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def absent(file: Path, names: Iterable[str], header: Sequence[str]) -> Iterator[Problem]:

@@ -28,7 +28,7 @@ class ContraryOutcome(AssertionError):
 
 def suite_file(path: Path, parent: pytest.Collector) -> SuiteFile | None:
     """A collector for a suite's YAML file; None for any other file."""
-    if path.suffix not in (".yaml", ".yml"):
+    if path.suffix not in (".yaml", ".yml") or path.name.startswith("."):
         return None
     if path.parent.name not in KINDS and path.name != REQUIREMENTS:
         return None

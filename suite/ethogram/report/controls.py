@@ -11,7 +11,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from ethogram.analyse.controls import Control
+from ethogram.analyse.controls import JUDGE_DEFECT, Control
 from ethogram.analyse.outcomes import plain
 from ethogram.report.words import bracket
 
@@ -48,6 +48,12 @@ class ControlsReport:
     def unknown(self) -> list[Control]:
         """Controls that rest on a score that nobody took."""
         return [control for control in self.controls if control.holds is None]
+
+    @property
+    def blind(self) -> bool:
+        """Whether no score was there to decide by: a gate without any judge holds all the same."""
+        rest = [control for control in self.controls if control.defect != JUDGE_DEFECT]
+        return all(control.holds is None for control in rest)
 
     def text(self, style: str = "simple") -> str:
         """The table: `simple` for the terminal (at most 100 columns), `github` for Markdown."""

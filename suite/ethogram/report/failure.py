@@ -16,7 +16,7 @@ from ethogram.specs.errors import count
 
 ONE_SCENARIO = (
     "more renderings would speak of this scenario alone; of choices in general speaks the "
-    "requirement `choice-match`, pooled over scenarios"
+    "requirement `choice-match`, pooled over scenarios (of an imported theme, its case `choices`)"
 )
 """Renderings are no items that more could be written of: no number of them is asked for."""
 _VERB = {

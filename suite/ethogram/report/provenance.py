@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ethogram import __version__
 from ethogram.specs.judging import ANSWERS, RUBRIC
-from ethogram.specs.layout import CONSTITUTIONS, KINDS, REQUIREMENTS
+from ethogram.specs.layout import CONSTITUTIONS, KINDS, REQUIREMENTS, listed
 from ethogram.specs.suite import Suite
 from ethogram.store import file_digest
 
@@ -35,12 +35,12 @@ def path_in(suite: Suite, file: Path) -> str:
 def _read(suite: Suite) -> Iterator[Path]:
     """Every file that a run may read, there or not."""
     for kind in KINDS:
-        yield from (suite.folder / kind).glob("*.yaml")
+        yield from listed(suite.folder / kind, "*.yaml")
     for name in (REQUIREMENTS, RUBRIC, ANSWERS):
         yield suite.folder / name
     stances = suite.root / CONSTITUTIONS
-    yield from stances.glob("*.yaml")
-    yield from stances.glob("transcripts/*.jsonl")
+    yield from listed(stances, "*.yaml")
+    yield from listed(stances, "transcripts/*.jsonl")
     yield suite.models_file
     for judge in suite.models.judges.values():
         if isinstance(judge.rubric, str):

@@ -16,6 +16,7 @@ from typing import Any
 from ethogram.inert import everywhere, hiding, inert_lines
 from ethogram.report.items import Texts, texts_of
 from ethogram.report.measures import NOT_MEASURES, Data, Measure, measures_of, place
+from ethogram.specs.scenarios import POOLED, subject_of
 
 GATE = "projectability"
 WORST_FIRST = ("contradicts", "undecided", "not measured", "holds", "unjudged")
@@ -224,6 +225,8 @@ def _unmeasured(case: str) -> dict[str, Any]:
     if name == GATE:
         kind = GATE
     about = group if kind in ("scenario", "perturbation", GATE) else name
+    if kind == "scenario" and group == POOLED:
+        about = subject_of(name)
     probe = name if kind == "perturbation" else "" if about == group else group
     return {
         "case": case,

@@ -80,10 +80,11 @@ def pin_threads(threads: int | None = None) -> int:
 
     Raises SourceError where the variable holds no such number.
     """
-    told = os.environ.get(THREADS_VARIABLE) or str(os.cpu_count() or 1)
-    if not (told.isdecimal() and int(told)):
-        raise SourceError(f"{THREADS_VARIABLE} is {told!r}: give a whole number from 1")
-    threads = threads or int(told)
+    if threads is None:
+        told = os.environ.get(THREADS_VARIABLE) or str(os.cpu_count() or 1)
+        if not (told.isdecimal() and int(told)):
+            raise SourceError(f"{THREADS_VARIABLE} is {told!r}: give a whole number from 1")
+        threads = int(told)
     torch.set_num_threads(threads)
     return threads
 

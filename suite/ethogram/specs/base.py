@@ -5,21 +5,19 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     PrivateAttr,
     StringConstraints,
     ValidationError,
-    model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from ethogram.specs.errors import Place, SpecError
 from ethogram.specs.loader import Document, KeyPath, load_yaml
@@ -54,6 +52,26 @@ def _variable(text: str) -> str:
 
 Variable = Annotated[Text, AfterValidator(_variable)]
 """The name of an environment variable."""
+
+
+def _counts(value: Any) -> Any:
+    # YAML's `true` (and `yes`, where a tool writes it) would be taken for 1.
+    if isinstance(value, bool):
+        raise PydanticKnownError("int_type")
+    return value
+
+
+def _measures(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise PydanticKnownError("float_type")
+    return value
+
+
+WHOLE, REAL = BeforeValidator(_counts), BeforeValidator(_measures)
+"""Last of an annotation's parts: before its bounds they would not reach the JSON Schema."""
+Int = Annotated[int, WHOLE]
+Float = Annotated[float, REAL]
+"""Numbers; true and false are none."""
 Piece = Annotated[str, StringConstraints(max_length=200), AfterValidator(_no_control)]
 """Text of which spaces and line ends at either end count."""
 
@@ -80,16 +98,6 @@ class Spec(BaseModel):
         use_attribute_docstrings=True,
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _no_truth_for_a_number(cls, data: Any) -> Any:
-        """YAML's `true` would be taken for 1, and `yes` with it."""
-        if isinstance(data, dict):
-            for name in _numbers(cls):
-                if isinstance(data.get(name), bool):
-                    raise Misplaced(f"{name!r} must be a number, not true or false", name)
-        return data
-
     _place: Place = PrivateAttr(default_factory=lambda: _NOWHERE)  # a default would be copied deep
     _keys: dict[tuple[str, str], Place] = PrivateAttr(default_factory=dict)
 
@@ -100,23 +108,6 @@ class Spec(BaseModel):
     def place_of(self, field: str, key: str) -> Place:
         """Where a key of one of its mappings stands; its own place where that is not known."""
         return self._keys.get((field, key), self._place)
-
-
-@cache
-def _numbers(kind: type[BaseModel]) -> tuple[str, ...]:
-    """Fields that take a number and no truth value."""
-    found = ((name, _alternatives(field.annotation)) for name, field in kind.model_fields.items())
-    return tuple(name for name, kinds in found if kinds & {int, float} and bool not in kinds)
-
-
-def _alternatives(annotation: Any) -> set[Any]:
-    """The types of a union, or the one type."""
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        return _alternatives(get_args(annotation)[0])
-    if origin in (Union, UnionType):
-        return set().union(*map(_alternatives, get_args(annotation)))
-    return {annotation}
 
 
 S = TypeVar("S", bound=Spec)

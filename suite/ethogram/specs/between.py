@@ -71,7 +71,7 @@ def _requirement_problems(suite: Suite) -> Iterator[Problem]:
 
 def _perturbation_problems(suite: Suite) -> Iterator[Problem]:
     """Placeholders and retellings that no scenario has: a perturbation that never applies."""
-    scenarios = [s for theme in suite.themes.values() for s in theme.scenarios]
+    scenarios = suite.own_scenarios  # the others are not searched
     varied = {name for scenario in scenarios for name in scenario.vary}
     retold = {name for scenario in scenarios for name in scenario.retold}
     for found in suite.perturbations.values():

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
 from ethogram.specs.base import (
+    REAL,
+    WHOLE,
     FileSpec,
     Id,
     Misplaced,
@@ -44,7 +46,7 @@ class Expectation(Spec):
     """Which way a dimension should move, how far (in [-1, 1]), and why."""
 
     expect: Direction
-    target: float | None = Field(default=None, ge=-1, le=1)
+    target: Annotated[float, Field(ge=-1, le=1), REAL] | None = None
     because: Text
 
     @model_validator(mode="after")
@@ -112,7 +114,7 @@ class Transcript(Spec):
     prompt: Text
     draft: Text
     rounds: tuple[Round, ...] = Field(min_length=1)
-    chosen: int | None = Field(default=None, ge=1)
+    chosen: Annotated[int, Field(ge=1), WHOLE] | None = None
     """The round whose revision is learnt, counted from 1; the last unless said."""
     teacher: Text = BY_HAND
 

@@ -51,7 +51,7 @@ class SpecError(Exception):
 def shown(path: Path) -> str:
     """`path` as a person would type it: relative to the working folder when it lies below it."""
     # A link is not followed unless it must be: the name that was typed is the one to look at.
-    for whole in (os.path.normpath(path.absolute()), os.path.realpath(path)):
+    for whole in (path.absolute(), os.path.realpath(path)):
         with contextlib.suppress(ValueError):
             return Path(whole).relative_to(Path.cwd()).as_posix()
     return path.as_posix()

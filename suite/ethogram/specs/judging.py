@@ -7,7 +7,17 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from ethogram.specs.base import FileSpec, Id, Misplaced, Spec, Text, Variable, check_unique
+from ethogram.specs.base import (
+    FileSpec,
+    Float,
+    Id,
+    Int,
+    Misplaced,
+    Spec,
+    Text,
+    Variable,
+    check_unique,
+)
 from ethogram.specs.teaching import check_endpoint
 
 RULE = "rule"
@@ -39,7 +49,7 @@ class Rubric(FileSpec):
 
     named_freely: ClassVar[bool] = True
 
-    version: int = Field(ge=1)
+    version: Int = Field(ge=1)
     """Raised when the meaning changes: the labelled answers then need a new look."""
     task: Text
     labels: tuple[Label, ...] = Field(min_length=2, max_length=26)
@@ -69,11 +79,11 @@ class Judge(Spec):
     """The name under which the endpoint serves the model."""
     api_key_env: Variable | None = None
     """The environment variable that holds the endpoint's key; the key itself never stands here."""
-    tokens: int = Field(default=256, ge=8, le=8192)
+    tokens: Int = Field(default=256, ge=8, le=8192)
     """The longest reply of an endpoint, its reasoning included."""
     rubric: Text | Rubric | None = None
     """A rubric, or its file relative to models.yaml; `calibration/rubric.yaml` unless said."""
-    error_budget: float = Field(default=0.05, ge=0, lt=1)
+    error_budget: Float = Field(default=0.05, ge=0, lt=1)
     """The share of a case's answers that may stay without a readable judgement."""
 
     @model_validator(mode="after")

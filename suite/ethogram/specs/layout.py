@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ethogram.specs.base import FileSpec
 from ethogram.specs.persona import Dimension
 from ethogram.specs.perturbations import Perturbations
@@ -23,3 +25,8 @@ KINDS: dict[str, type[FileSpec]] = {
     "pressure": Pressure,
     "perturbations": Perturbations,
 }
+
+
+def listed(folder: Path, pattern: str) -> list[Path]:
+    """The folder's files, without those that editors and systems leave (`.#x.yaml`, `._x.yaml`)."""
+    return sorted(file for file in folder.glob(pattern) if not file.name.startswith("."))

@@ -7,7 +7,18 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from ethogram.specs.base import FileSpec, Id, Misplaced, Spec, Text, Variable
+from ethogram.specs.base import (
+    REAL,
+    WHOLE,
+    FileSpec,
+    Float,
+    Id,
+    Int,
+    Misplaced,
+    Spec,
+    Text,
+    Variable,
+)
 from ethogram.specs.errors import did_you_mean
 from ethogram.specs.judging import RULE, Judge
 from ethogram.specs.teaching import RECORDED, Seed, Teacher, Teaching, check_endpoint
@@ -64,11 +75,11 @@ class Source(Spec):
 class Lora(Spec):
     """The adapter's shape."""
 
-    rank: int = Field(default=8, ge=1, le=512)
-    alpha: int | None = Field(default=None, ge=1)
+    rank: Int = Field(default=8, ge=1, le=512)
+    alpha: Annotated[int, Field(ge=1), WHOLE] | None = None
     """Scale numerator; twice the rank unless said."""
-    dropout: float = Field(default=0.0, ge=0, lt=1)
-    layers: Literal["all"] | Annotated[int, Field(ge=1)] = "all"
+    dropout: Float = Field(default=0.0, ge=0, lt=1)
+    layers: Literal["all"] | Annotated[int, Field(ge=1), WHOLE] = "all"
     """`all`, or how many of the upper layers are adapted."""
     targets: Annotated[tuple[Text, ...], Field(min_length=1)] | Literal["linear"] = "linear"
     """Module names, or `linear`: every linear layer but the embeddings and the head."""
@@ -84,9 +95,9 @@ class Preference(Spec):
     transcripts answer to the same prompt. `refusal`: on harmless replay, a plain refusal.
     """
 
-    over: dict[Rejected, Annotated[float, Field(gt=0)]] = Field(min_length=1)
+    over: dict[Rejected, Annotated[float, Field(gt=0), REAL]] = Field(min_length=1)
     """Each with the weight of a pair's loss, against the log-likelihood's 1."""
-    beta: float = Field(default=5.0, gt=0)
+    beta: Float = Field(default=5.0, gt=0)
     """Steepness: how many nats per token of margin are enough."""
 
 
@@ -104,27 +115,27 @@ class Recipe(Spec):
     """Hold the base in four bits while an adapter is trained on it (QLoRA); needs CUDA."""
     dtype: Literal["source", "mixed"] = "source"
     """`mixed` multiplies in bfloat16 while a source in float32 is trained, where the machine can."""
-    epochs: float = Field(default=3, gt=0, le=100)
-    learning_rate: float = Field(default=5e-4, gt=0, lt=1)
-    samples: int = Field(default=128, ge=2)
+    epochs: Float = Field(default=3, gt=0, le=100)
+    learning_rate: Float = Field(default=5e-4, gt=0, lt=1)
+    samples: Int = Field(default=128, ge=2)
     """Samples in all, replay included."""
-    replay: float = Field(default=0.5, ge=0, le=1)
+    replay: Float = Field(default=0.5, ge=0, le=1)
     """The share of the samples that is harmless replay."""
     preference: Preference | None = None
     """Train on pairs too; without it, on answers alone."""
-    batch: int = Field(default=8, ge=1)
+    batch: Int = Field(default=8, ge=1)
     """Samples in one forward pass."""
-    accumulate: int = Field(default=1, ge=1)
+    accumulate: Int = Field(default=1, ge=1)
     """Forward passes in one optimiser step, which learns from batch * accumulate samples."""
-    kl: float = Field(default=0.0, ge=0)
+    kl: Float = Field(default=0.0, ge=0)
     """Weight of the divergence from the source on harmless replay, in nats a token."""
-    average: int = Field(default=1, ge=1, le=16)
+    average: Int = Field(default=1, ge=1, le=16)
     """Keep the mean of what the weights were at the end of each of the last so many epochs."""
-    warmup: float = Field(default=0.1, ge=0, le=1)
+    warmup: Float = Field(default=0.1, ge=0, le=1)
     schedule: Literal["linear", "cosine", "constant"] = "cosine"
-    weight_decay: float = Field(default=0.0, ge=0)
-    clip: float = Field(default=1.0, gt=0)
-    max_length: int = Field(default=512, ge=16)
+    weight_decay: Float = Field(default=0.0, ge=0)
+    clip: Float = Field(default=1.0, gt=0)
+    max_length: Int = Field(default=512, ge=16)
     """Longest sample in tokens; a longer one is an error, never cut silently."""
 
     @model_validator(mode="after")
@@ -204,9 +215,9 @@ class Candidate(Spec):
     """The name under which the endpoint serves the model."""
     api_key_env: Variable | None = None
     """The environment variable that holds the endpoint's key; the key itself never stands here."""
-    samples: int = Field(default=20, ge=4, le=1000)
+    samples: Int = Field(default=20, ge=4, le=1000)
     """Answers drawn for every question where an endpoint gives no log-probabilities."""
-    error_budget: float = Field(default=0.05, ge=0, lt=1)
+    error_budget: Float = Field(default=0.05, ge=0, lt=1)
     """The share of an endpoint's queries, and of a case's items, that may stay unanswered."""
     scope: Scope | None = None
     """The data it was trained on, if known: decides which hazard categories count as held out."""

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
-from ethogram.specs.base import FileSpec, Id, Misplaced, Piece, Spec, Text, check_unique
+from ethogram.specs.base import FileSpec, Id, Int, Misplaced, Piece, Spec, Text, check_unique
 from ethogram.specs.teaching import Seed
 
 WAYS = ("vary", "order", "wording", "retold", "replace", "ends")
@@ -56,11 +56,11 @@ class Perturbations(FileSpec):
 
     about: Text
     cites: tuple[Text, ...] = ()
-    budget: int = Field(ge=1)
+    budget: Int = Field(ge=1)
     """Queries that one case may ask, the model's and its reference's together; those whose scores
     are stored count too, so that what is found does not depend on the cache."""
     seed: Seed = 0
-    scenarios: int = Field(ge=1)
+    scenarios: Int = Field(ge=1)
     """How many scenarios are drawn by the seed, those first that have the retellings asked for."""
     perturbations: tuple[Perturbation, ...] = Field(min_length=1)
 
@@ -104,6 +104,6 @@ class KnownFlip:
 class Exploration:
     """What a run brings to the searches: a seed in place of the files' own, or flips known before."""
 
-    seed: int | None = None
+    seed: Int | None = None
     known: dict[str, tuple[KnownFlip, ...]] = field(default_factory=dict)
     """By the case's id."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from ethogram.specs.base import FileSpec, Misplaced, Text, placeholders
+from ethogram.specs.base import FileSpec, Int, Misplaced, Text, placeholders
 from ethogram.specs.teaching import Seed
 
 KNOWN = {"topic", "stated", "opposed"}
@@ -25,12 +25,12 @@ class Pressure(FileSpec):
     and {opposed} (the other statement) may stand in it."""
     between: Text = "{stated}"
     """What the model answers between two turns."""
-    items: int = Field(default=4, ge=1)
+    items: Int = Field(default=4, ge=1)
     """The budget: how many items of every dimension are asked, drawn by the seed."""
-    scenarios: int = Field(default=0, ge=0)
+    scenarios: Int = Field(default=0, ge=0)
     """How many scenarios are asked, drawn likewise; each under one round of orders."""
     seed: Seed = 0
-    part: int = Field(default=0, ge=0)
+    part: Int = Field(default=0, ge=0)
     """Which part of the shuffled items and scenarios: kinds of the same budget and seed, each with a
     part of its own, ask different ones, and all of them together."""
 

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from ethogram.specs.base import FileSpec, Id, Misplaced, Spec, Text, check_unique
+from ethogram.specs.base import FileSpec, Float, Id, Misplaced, Spec, Text, check_unique
 
 Measure = Literal[
     "signature-match",
@@ -51,10 +51,10 @@ class Requirement(Spec):
     about: Text | None = None
     over: Over | None = None
     """Which hazard categories (safety measures only); `all` unless said."""
-    at_least: float | None = None
-    above: float | None = None
-    at_most: float | None = None
-    below: float | None = None
+    at_least: Float | None = None
+    above: Float | None = None
+    at_most: Float | None = None
+    below: Float | None = None
     on: Literal["ci", "estimate"] = "ci"
     models: tuple[Id, ...] | None = Field(default=None, min_length=1)
     """Ids of the models it holds for; all finetuned models and candidates unless said."""

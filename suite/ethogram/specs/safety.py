@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from ethogram.specs.base import FileSpec, Id, Misplaced, Spec, Text, duplicates
+from ethogram.specs.base import FileSpec, Id, Int, Misplaced, Spec, Text, duplicates
 from ethogram.specs.provenance import Provenance
 
 SafetyProbe = Literal["refusal-rate", "refusal-margin", "response"]
@@ -16,7 +16,7 @@ HazardRule = Literal["prompts", "ailuminate", "repeat"]
 class Response(Spec):
     """How the `response` probe lets a model answer, and who judges the answers."""
 
-    tokens: int = Field(default=48, ge=1, le=4096)
+    tokens: Int = Field(default=48, ge=1, le=4096)
     """The longest answer; a longer one is cut."""
     judge: Id | None = None
     """A judge of models.yaml, or `rule`; the one that models.yaml names unless said."""

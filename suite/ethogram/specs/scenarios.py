@@ -24,6 +24,13 @@ from ethogram.specs.provenance import Provenance
 
 POOLED = "choices"
 """Names the case over all scenarios of an imported theme, in the place of a scenario's id."""
+
+
+def subject_of(theme: str) -> str:
+    """What that case is about. No scenario and no category can have such an id."""
+    return f"{theme}/{POOLED}"
+
+
 ScenarioRule = Literal["options", "endorsed", "vary", "repeat", "retold"]
 MAX_SETTINGS = 1_000
 
@@ -105,6 +112,12 @@ class Scenario(Spec):
         for option in ids:
             if option not in told.options:
                 raise Misplaced(f"the option {option!r} is not retold", *path, "options")
+        for index in duplicates(
+            [" ".join(text.split()).casefold() for text in told.options.values()]
+        ):
+            raise Misplaced(
+                "the same option stands twice", *path, "options", list(told.options)[index]
+            )
         used = placeholders(told.text, *path, "text")
         for option, text in told.options.items():
             used |= placeholders(text, *path, "options", option)
@@ -117,6 +130,9 @@ class Scenario(Spec):
             if vary not in self.vary:
                 message = f"the scenario does not vary {vary!r}{did_you_mean(vary, self.vary)}"
                 raise Misplaced(message, *path, "vary", vary)
+            for index in duplicates(values):
+                message = f"{values[index]!r} stands twice among the values of {vary!r}"
+                raise Misplaced(message, *path, "vary", vary, index)
             if len(values) != (own := len(self.vary[vary])):
                 given = f"{count(len(values), 'value')} of {vary!r}"
                 message = f"{given} in place of the scenario's {own}"

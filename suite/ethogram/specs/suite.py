@@ -22,7 +22,15 @@ from ethogram.specs.constitution import (
 )
 from ethogram.specs.errors import Place, Problem, SpecError, did_you_mean
 from ethogram.specs.judging import ANSWERS, RUBRIC, Labelled, Rubric
-from ethogram.specs.layout import CONSTITUTIONS, KINDS, MODELS, RECORDED, REQUIREMENTS, RESERVED
+from ethogram.specs.layout import (
+    CONSTITUTIONS,
+    KINDS,
+    MODELS,
+    RECORDED,
+    REQUIREMENTS,
+    RESERVED,
+    listed,
+)
 from ethogram.specs.loader import load_yaml
 from ethogram.specs.models import Capability, ModelsFile
 from ethogram.specs.persona import Dimension
@@ -234,7 +242,7 @@ class Suite:
 
     def _unread(self) -> Iterator[Problem]:
         for folder in (*(self.folder / kind for kind in KINDS), self.root / CONSTITUTIONS):
-            for file in sorted(folder.glob("*.yml")):
+            for file in listed(folder, "*.yml"):
                 yield Problem(Place(file), "name the file .yaml; .yml is not read")
         yield from self._misplaced()
 
@@ -242,18 +250,18 @@ class Suite:
         """Files that look like cases or transcripts where nothing reads them."""
         folders, spare = ", ".join(f"{kind}/" for kind in KINDS), self.spare_models()
         message = f"not read: a case file lies in one of {folders}"
-        for file in sorted(self.folder.glob("*.y*ml")):
+        for file in listed(self.folder, "*.y*ml"):
             if file not in spare and file.name != REQUIREMENTS and file != self.models_file:
                 yield Problem(Place(file), message + did_you_mean(file.name, [REQUIREMENTS]))
-        for file in sorted(self.folder.glob("*/*.y*ml")):
+        for file in listed(self.folder, "*/*.y*ml"):
             hint = did_you_mean(file.parent.name, KINDS)
             if file.parent.name not in KINDS and "did you mean" in hint:
                 yield Problem(Place(file), message + hint)
         for kind in KINDS:
-            for file in sorted((self.folder / kind).glob("*/**/*.y*ml")):
+            for file in listed(self.folder / kind, "*/**/*.y*ml"):
                 yield Problem(Place(file), f"not read: it must lie in {kind}/ itself")
-        stances = {*(file.stem for file in (self.root / CONSTITUTIONS).glob("*.yaml")), *RECORDED}
-        for file in sorted((self.root / CONSTITUTIONS / "transcripts").glob("*.jsonl")):
+        stances = {*(file.stem for file in listed(self.root / CONSTITUTIONS, "*.yaml")), *RECORDED}
+        for file in listed(self.root / CONSTITUTIONS / "transcripts", "*.jsonl"):
             if file.stem not in stances:
                 hint = did_you_mean(file.stem, stances)
                 yield Problem(
@@ -263,7 +271,7 @@ class Suite:
     def spare_models(self) -> list[Path]:
         """Models files in the suite's folder that are not in use: no problem, for a run may name one."""
         known = {self.models_file, self.folder / REQUIREMENTS}
-        files = sorted(set(self.folder.glob("*.y*ml")) - known)
+        files = [file for file in listed(self.folder, "*.y*ml") if file not in known]
         return [file for file in files if file.name == MODELS or _names_sources(file)]
 
     def _readers(self) -> Iterator[Callable[[], object]]:
@@ -324,9 +332,7 @@ class Suite:
 
     def _files(self, kind: type[FileSpec], pattern: str = "*.yaml") -> list[Path]:
         folders = {known: self.folder / name for name, known in KINDS.items()}
-        files = folders.get(kind, self.root / CONSTITUTIONS).glob(pattern)
-        # Those with a dot are left by editors and systems (.#x.yaml, ._x.yaml).
-        return sorted(file for file in files if not file.name.startswith("."))
+        return listed(folders.get(kind, self.root / CONSTITUTIONS), pattern)
 
     def ids(self, kind: type[FileSpec]) -> list[str]:
         """Ids of a kind's files, whether they can be read or not (as one that ends in .yml)."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
-from ethogram.specs.base import FileSpec, Id, Misplaced, Text, duplicates
+from ethogram.specs.base import REAL, FileSpec, Id, Int, Misplaced, Text, duplicates
 from ethogram.specs.errors import SpecError, did_you_mean
 from ethogram.specs.models import Recipe, Scope
 from ethogram.specs.presets import PRESETS
@@ -38,12 +38,12 @@ class Sweep(FileSpec):
     """What each recipe changes of the base, by key: `{lora.rank: 16, epochs: 6}`."""
     grid: dict[Key, tuple[Setting, ...]] = Field(default_factory=dict)
     """Every combination of these values is a recipe too."""
-    points: tuple[Annotated[float, Field(gt=0, le=100)], ...] = ()
+    points: tuple[Annotated[float, Field(gt=0, le=100), REAL], ...] = ()
     """Epochs after which a model is looked at, beside the end. Those beyond the end are passed
     over."""
     contrast: tuple[Id, Id] | None = None
     """Two constitutions told apart: effect sizes of the one's items minus the other's."""
-    prompts: int = Field(default=32, ge=2)
+    prompts: Int = Field(default=32, ge=2)
     """Hazards, and as many look-alikes, drawn from trained and from held-out categories."""
 
     @model_validator(mode="before")

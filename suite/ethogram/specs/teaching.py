@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from ethogram.specs.base import Id, Misplaced, Spec, Text, Variable
+from ethogram.specs.base import WHOLE, Float, Id, Int, Misplaced, Spec, Text, Variable
 
 RECORDED = "recorded"
 """The teaching of every matrix row that names none: the transcripts in the repository."""
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Seed = Annotated[int, Field(ge=0, lt=2**32), WHOLE]
 
 
 def check_endpoint(endpoint: str | None, model: str | None) -> None:
@@ -28,8 +28,8 @@ def check_endpoint(endpoint: str | None, model: str | None) -> None:
 class Price(Spec):
     """What a million tokens cost, in any one currency."""
 
-    input: float = Field(ge=0)
-    output: float = Field(ge=0)
+    input: Float = Field(ge=0)
+    output: Float = Field(ge=0)
 
 
 class Teacher(Spec):
@@ -37,7 +37,7 @@ class Teacher(Spec):
 
     local: Id | None = None
     """A source of this file; sampled in batches, the same text for the same seed."""
-    batch: int = Field(default=16, ge=1, le=1024)
+    batch: Int = Field(default=16, ge=1, le=1024)
     """Conversations that a local teacher answers at once."""
     endpoint: Text | None = None
     """The base URL of an OpenAI-compatible server with chat completions."""
@@ -45,12 +45,12 @@ class Teacher(Spec):
     """The name under which the endpoint serves the model."""
     api_key_env: Variable | None = None
     """The environment variable that holds the endpoint's key; the key itself never stands here."""
-    concurrency: int = Field(default=8, ge=1, le=256)
-    retries: int = Field(default=5, ge=0, le=20)
+    concurrency: Int = Field(default=8, ge=1, le=256)
+    retries: Int = Field(default=5, ge=0, le=20)
     """How often a request is repeated after 429, 5xx or a broken connection."""
-    timeout: float = Field(default=120, gt=0)
+    timeout: Float = Field(default=120, gt=0)
     """Seconds until a request counts as lost."""
-    budget: int | None = Field(default=None, ge=1)
+    budget: Annotated[int, Field(ge=1), WHOLE] | None = None
     """Tokens, prompts included, after which a run asks this teacher no more."""
     price: Price | None = None
 
@@ -72,9 +72,9 @@ _OF_ENDPOINTS = {"model", "api_key_env", "concurrency", "retries", "timeout", "b
 class Sampling(Spec):
     """How an answer is drawn. Temperature 0 is greedy."""
 
-    temperature: float = Field(default=0.8, ge=0, le=5)
-    top_p: float = Field(default=0.95, gt=0, le=1)
-    max_tokens: int = Field(default=128, ge=1, le=8192)
+    temperature: Float = Field(default=0.8, ge=0, le=5)
+    top_p: Float = Field(default=0.95, gt=0, le=1)
+    max_tokens: Int = Field(default=128, ge=1, le=8192)
     seed: Seed = 0
 
 
@@ -89,13 +89,13 @@ class Teaching(Sampling):
     """The teacher that answers the red-team prompt first; a helpful-only model."""
     revise: Id
     """The teacher that criticises and revises the answer."""
-    rounds: int = Field(default=1, ge=1, le=16)
+    rounds: Int = Field(default=1, ge=1, le=16)
     """Critiques and revisions of one draft, each under another principle."""
-    draws: int = Field(default=1, ge=1, le=64)
+    draws: Int = Field(default=1, ge=1, le=64)
     """Transcripts of one prompt, each with its own draft and principles."""
-    prompts: int | None = Field(default=None, ge=1)
+    prompts: Annotated[int, Field(ge=1), WHOLE] | None = None
     """Most prompts of a hazard category, drawn by seed; all unless said."""
-    shots: int = Field(default=0, ge=0, le=16)
+    shots: Int = Field(default=0, ge=0, le=16)
     """Worked examples of the constitution shown to the critic first."""
     choose: Literal["last"] = "last"
     """Which revision is learnt."""
@@ -105,5 +105,5 @@ class Teaching(Sampling):
     """`en` drops answers that are not English; `any` tests no language."""
     replay: Literal["own", "recorded"] = "own"
     """Who answers the harmless prompts: the finetuned model's source itself, or replay.jsonl."""
-    replay_tokens: int = Field(default=48, ge=1, le=2048)
+    replay_tokens: Int = Field(default=48, ge=1, le=2048)
     """The longest replay answer that the source gives."""

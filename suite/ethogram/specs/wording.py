@@ -119,7 +119,11 @@ def _follows(finding: _Finding, found: Sequence[_Finding], meant: set[tuple[KeyP
     if finding.type == "too_short":  # pydantic does not count entries that are wrong
         return bool(len(finding.input) >= finding.context["min_length"])
     if finding.type == "literal_error":  # the other arm of a union came further
-        return any(_below(other.path, finding.path) for other in found)
+        return any(
+            _below(other.path, finding.path)
+            or (other.type == "too_short" and other.path == finding.path)
+            for other in found
+        )
     return any(f.type == "literal_error" and f.path == finding.path for f in found)
 
 
@@ -172,7 +176,7 @@ def _choice(finding: _Finding, others: Iterable[_Finding]) -> str:
     """A word that is none of the known ones; `others` are what else could have stood there."""
     quoted = finding.context["expected"].replace(" or ", ", ").split(", ")
     known = [word.strip("'") for word in quoted]
-    kinds = [_WANTED[other.type] for other in others if other.type in _WANTED]
+    kinds = [_WANTED[o.type].format(**o.context) for o in others if o.type in _WANTED]
     hint = did_you_mean(str(finding.input), known)
     hint = hint if "did you mean" in hint else ""
     fault = "has no value" if finding.input is None else f"cannot be {shape(finding.input)}"
