@@ -160,6 +160,34 @@ def test_yml_is_refused_and_not_passed_over(house):
     assert result.ret != 0
 
 
+def test_what_editors_and_systems_leave_is_no_case(house):
+    for name in ("persona/._rules.yaml", "safety/.#privacy.yaml", "._projectability.yaml"):
+        (house.root / "suite" / name).write_bytes(b"\x00\x05\x16\x07")
+    result = house.run("--collect-only", "-q")
+    assert result.ret == 0
+    assert "._" not in result.stdout.str()
+
+
+def test_a_theme_that_is_imported_is_collected_with_its_pooled_case(house):
+    lines = ["about: Imported.", "provenance: {source: a set, licence: X}", "scenarios:"]
+    for n in range(2):
+        options = (
+            f"[{{id: a, text: Do {n}., endorsed_by: {{duty: x}}}}, {{id: b, text: Leave {n}.}}]"
+        )
+        lines += [f"  - id: row-{n}", f"    text: Matter {n}.", f"    options: {options}"]
+    theme = house.root / "suite" / "scenarios" / "public.yaml"
+    theme.parent.mkdir(exist_ok=True)
+    theme.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    result = house.run("--collect-only", "-q", "-k", "public and duty-narrow")
+    result.stdout.fnmatch_lines(
+        [
+            "*public.yaml::row-0::tiny-duty-narrow",
+            "*public.yaml::row-1::tiny-duty-narrow",
+            "*public.yaml::choices::tiny-duty-narrow",
+        ]
+    )
+
+
 def test_other_yaml_is_no_case(house):
     (house.root / "suite" / "notes.yaml").write_text("anything: at all\n")
     before = set(house.ids("suite"))
