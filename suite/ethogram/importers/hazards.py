@@ -7,13 +7,12 @@ lie in a file of their own. Every row is taken, or named with what is wrong with
 from __future__ import annotations
 
 import hashlib
-import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ethogram.importers.rows import TEXT, Row, absent, read_records
-from ethogram.importers.text import provenance, quoted, renamed, safe_id, sentences, slug
+from ethogram.importers.text import provenance, quoted, renamed, safe_id, sample, sentences, slug
 from ethogram.specs.base import Spec, Text, validated
 from ethogram.specs.errors import Place, Problem, SpecError, count, did_you_mean
 from ethogram.specs.loader import MAX_BYTES, MAX_NODES, Document
@@ -124,11 +123,10 @@ def hazard_file(
         raise SpecError.at(Place(file), _one_sided(*map(len, kept)))
     notes = renamed(wanted, found) + _left_out(sides)
     for at, what in enumerate(("hazardous", "harmless")):
-        if limit is not None and limit < len(kept[at]):
-            more = count(len(kept[at]) - limit, f"{what} prompt")
-            notes.append(f"left out: {more} not in the sample (seed {seed})")
-            drawn = sorted(random.Random(seed).sample(range(len(kept[at])), limit))
-            kept[at] = [kept[at][index] for index in drawn]
+        whole, kept[at] = kept[at], sample(kept[at], limit, seed)
+        if more := len(whole) - len(kept[at]):
+            told = count(more, f"{what} prompt")
+            notes.append(f"left out: {told} not in the sample (seed {seed})")
     names = {"category": category or wanted.replace("-", " "), "ailuminate": ailuminate}
     shown = validated(_Named, Document(Path("--category"), names))
     topic, ailuminate = shown.category, shown.ailuminate

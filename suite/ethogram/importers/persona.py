@@ -7,7 +7,6 @@ matched one to one against the others, nearest in length and wording.
 
 from __future__ import annotations
 
-import random
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from ethogram.importers.text import provenance, quoted, renamed, safe_id, sentences, slug
+from ethogram.importers.text import provenance, quoted, renamed, safe_id, sample, sentences, slug
 from ethogram.specs.base import Float, Spec, Text
 from ethogram.specs.constitution import Direction, read_lines
 from ethogram.specs.errors import Place, SpecError, count
@@ -104,10 +103,9 @@ def persona_jsonl(
     if left := abs(len(matching) - len(others)):
         side = "matching" if len(matching) > len(others) else "non-matching"
         dropped.append(f"{count(left, f'{side} statement')} without a partner")
-    if limit is not None and limit < len(pairs):
-        dropped.append(f"{count(len(pairs) - limit, 'pair')} not in the sample (seed {seed})")
-        drawn = random.Random(seed).sample(range(len(pairs)), limit)
-        pairs = [pairs[index] for index in sorted(drawn)]
+    whole, pairs = pairs, sample(pairs, limit, seed)
+    if more := len(whole) - len(pairs):
+        dropped.append(f"{count(more, 'pair')} not in the sample (seed {seed})")
     remarks = _remarks(pairs, dropped)
     topic = wanted.replace("-", " ")
     items = tuple(_item(number, topic, *pair) for number, pair in enumerate(pairs, start=1))

@@ -6,7 +6,6 @@ Every row becomes a scenario, or is named with what is wrong with it: none is lo
 
 from __future__ import annotations
 
-import random
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import Any
 
 from ethogram.importers.layout import Layout
 from ethogram.importers.rows import Row, read_rows
-from ethogram.importers.text import provenance, quoted, renamed, safe_id, sentences, slug
+from ethogram.importers.text import provenance, quoted, renamed, safe_id, sample, sentences, slug
 from ethogram.specs.base import MAX_ID, validated
 from ethogram.specs.errors import Place, Problem, SpecError, count, did_you_mean
 from ethogram.specs.loader import MAX_BYTES, MAX_NODES, Document
@@ -78,10 +77,9 @@ def scenario_csv(
     notes += renamed(wanted, theme)
     if bad:
         notes.append(f"left out: {count(len(bad), 'bad row')}")
-    if limit is not None and limit < len(kept):
-        notes.append(f"left out: {count(len(kept) - limit, 'row')} not in the sample (seed {seed})")
-        drawn = sorted(random.Random(seed).sample(range(len(kept)), limit))
-        kept = [kept[index] for index in drawn]
+    whole, kept = kept, sample(kept, limit, seed)
+    if more := len(whole) - len(kept):
+        notes.append(f"left out: {count(more, 'row')} not in the sample (seed {seed})")
     named = [(ids.of(row, layout), scenario) for row, scenario in kept]
     if ids.changed:
         notes.append(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import re
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
 
 from ethogram.specs.base import MAX_ID
+
+T = TypeVar("T")
 
 
 def slug(name: str) -> str:
@@ -51,6 +55,13 @@ def provenance(file: Path, source: str | None, licence: str | None) -> list[str]
         f"  licence: {quoted(licence or 'not stated')}",
         f"  sha256: {quoted(digest)}",
     ]
+
+
+def sample(whole: Sequence[T], limit: int | None, seed: int) -> list[T]:
+    """All, or `limit` of them by the seed, in their order."""
+    if limit is None or limit >= len(whole):
+        return list(whole)
+    return [whole[index] for index in sorted(random.Random(seed).sample(range(len(whole)), limit))]
 
 
 def sentences(remarks: Sequence[str]) -> str:
