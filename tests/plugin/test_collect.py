@@ -50,6 +50,15 @@ def test_k_of_a_constitution_selects_its_models_and_no_others(house):
     assert len(selected) == 18
 
 
+def test_a_misspelt_k_names_the_nearest_word(house):
+    result = house.run("suite", "-k", "duti and not agreement")
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    told = [line for line in result.outlines if "holds" in line]
+    assert told == ["no case's id holds 'duti' (did you mean 'duty'?)"]
+    result = house.run("suite", "-k", "duty and not duty")
+    assert not [line for line in result.outlines if "holds" in line], "no word of it is misspelt"
+
+
 @pytest.mark.parametrize("mark", FOLDERS)
 def test_m_selects_one_kind_of_case(house, mark):
     everything = house.ids("suite")

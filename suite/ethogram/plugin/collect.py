@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from ethogram.analyse.outcomes import Outcome
 from ethogram.cases import Case, cases_of, follow_up
 from ethogram.plugin.session import SESSION
 from ethogram.report.failure import brief, explain
-from ethogram.specs.errors import SpecError
+from ethogram.specs.errors import SpecError, did_you_mean
 from ethogram.specs.layout import KINDS, REQUIREMENTS
 
 
@@ -101,6 +102,23 @@ class Trial(pytest.Item):
         run = self.config.stash[SESSION].run_around(self.path)
         run.refuse(self.case.needs())
         run.refuse(follow_up(self.case, run.value))
+
+
+def unheard(keyword: str, items: Iterable[pytest.Item]) -> Iterator[str]:
+    """Words of a -k expression that no case's id holds, each with the nearest that one does hold."""
+    cases = [item for item in items if isinstance(item, Trial)]
+    known = {
+        part
+        for item in cases
+        for part in (item.name, item.case.group, item.path.stem, item.case.model.constitution)
+        if part
+    }
+    if not cases:  # tests in Python, whose words are their own
+        return
+    for word in dict.fromkeys(re.findall(r"[\w-]+", keyword)):
+        lower = word.lower()
+        if lower not in ("and", "or", "not") and not any(lower in i.nodeid.lower() for i in cases):
+            yield f"no case's id holds {word!r}{did_you_mean(lower, known)}"
 
 
 COSTLY = ("pressure", "perturbation")

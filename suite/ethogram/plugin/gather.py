@@ -19,7 +19,7 @@ from ethogram.cases.seeds import seed_groups
 from ethogram.cases.texts import item_texts
 from ethogram.inert import inert, inert_lines
 from ethogram.jobs import NotMeasured, Run
-from ethogram.plugin.collect import Trial
+from ethogram.plugin.collect import Trial, unheard
 from ethogram.plugin.compared import against_baseline
 from ethogram.plugin.controls import planted
 from ethogram.plugin.models import digest_of, judge_rows, row_of, seeds_row
@@ -141,6 +141,10 @@ class Gatherer:
     selected: dict[str, None] = field(default_factory=dict)
     """Node ids of the cases that were to run: after -x or a crash not all of them have."""
 
+    deselected: list[pytest.Item] = field(default_factory=list)
+    idle: bool = False
+    """Whether nothing at all was selected."""
+
     @classmethod
     def of(cls, config: pytest.Config) -> Gatherer:
         named = config.getoption("ethogram_results")
@@ -148,7 +152,11 @@ class Gatherer:
         baseline = config.getoption("ethogram_baseline")
         return cls(config, Path(named).resolve() if named else None, command, baseline)
 
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        self.deselected += items
+
     def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self.idle = not session.items
         self.selected |= {item.nodeid: None for item in session.items if isinstance(item, Trial)}
 
     @pytest.hookimpl(optionalhook=True)
@@ -199,6 +207,9 @@ class Gatherer:
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         session = self.config.stash[SESSION]
+        if self.idle and self.config.option.keyword:
+            for line in unheard(self.config.option.keyword, self.deselected):
+                terminalreporter.write_line(line, red=True)
         for root, names in self._by_suite().items():
             run = session.run_around(root)
             report = self._report(run, names)
