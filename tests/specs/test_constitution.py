@@ -257,3 +257,23 @@ def test_recorded_answers_come_back_as_they_were_written(
     file = lines(tmp_path_factory.getbasetemp(), *(REFUSAL | {"answer": a} for a in answers))
 
     assert [refusal.answer for refusal in read_lines(Refusal, file)] == answers
+
+
+@pytest.mark.parametrize(("lines", "told"), [(20, 20), (21, 20), (400, 20)])
+def test_a_fault_that_all_lines_share_is_not_told_for_each(tmp_path, lines, told):
+    file = tmp_path / "replay.jsonl"
+    wrong = ['{"prompt": "a", "answer": "b"}'] * lines
+    wrong.insert(lines // 2, "no JSON")
+    file.write_text("\n".join(wrong), encoding="utf-8")
+    with pytest.raises(SpecError) as raised:
+        read_lines(Replay, file)
+    found = [str(problem) for problem in raised.value.problems]
+    shared = [line for line in found if "missing key 'teacher'" in line]
+    assert len(shared) == told
+    assert len([line for line in found if "not JSON" in line]) == 1, "another one is still named"
+    if lines > told:
+        assert shared[-1].endswith(
+            f"(and so in {lines - told:,} line{'s' if lines > 21 else ''} more)"
+        )
+    else:
+        assert "more" not in shared[-1]

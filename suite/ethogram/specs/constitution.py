@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -21,7 +23,7 @@ from ethogram.specs.base import (
     duplicates,
     validated,
 )
-from ethogram.specs.errors import Place, Problem, SpecError, did_you_mean
+from ethogram.specs.errors import Place, Problem, SpecError, count, did_you_mean
 from ethogram.specs.loader import Document, read_text
 from ethogram.specs.wording import shape
 
@@ -157,7 +159,10 @@ S = TypeVar("S", bound=Spec)
 
 
 def read_lines(kind: type[S], file: Path) -> tuple[S, ...]:
-    """Read a JSON Lines file. Raises SpecError naming every malformed line."""
+    """Read a JSON Lines file. Raises SpecError naming every malformed line.
+
+    Of a fault that many lines share the first ones are named and the others counted.
+    """
     found: list[S] = []
     problems: list[Problem] = []
     for number, line in enumerate(read_text(file).split("\n"), start=1):
@@ -169,8 +174,27 @@ def read_lines(kind: type[S], file: Path) -> tuple[S, ...]:
         except SpecError as error:
             problems.extend(error.problems)
     if problems:
-        raise SpecError(problems)
+        raise SpecError(_first_of_each(problems))
     return tuple(found)
+
+
+SHARED = 20
+"""Lines that are named of one fault."""
+
+
+def _first_of_each(problems: Sequence[Problem]) -> list[Problem]:
+    times = Counter(problem.message for problem in problems)
+    said: Counter[str] = Counter()
+    kept: list[Problem] = []
+    for problem in problems:
+        said[problem.message] += 1
+        rest = times[problem.message] - SHARED
+        if said[problem.message] < SHARED or rest <= 0:
+            kept.append(problem)
+        elif said[problem.message] == SHARED:
+            message = f"{problem.message} (and so in {count(rest, 'line')} more)"
+            kept.append(replace(problem, message=message))
+    return kept
 
 
 def json_object(place: Place, line: str) -> dict[str, Any]:
