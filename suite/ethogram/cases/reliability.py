@@ -38,7 +38,7 @@ class Questionnaire:
 
     @cached_property
     def dimensions(self) -> list[Dimension]:
-        return [d for d in self.suite.dimensions.values() if d.provenance is None]
+        return list(self.suite.own_dimensions.values())
 
     @cached_property
     def models(self) -> list[Model]:

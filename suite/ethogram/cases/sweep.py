@@ -43,8 +43,7 @@ class SweepQuestions:
     def dimensions(self) -> dict[str, Dimension]:
         """Own dimensions that a constitution of the sweep names, each under its first probe."""
         named = {n for name in self.sweep.constitutions for n in self._signature(name)}
-        own = self.suite.dimensions.items()
-        return {name: d for name, d in own if d.provenance is None and name in named}
+        return {name: d for name, d in self.suite.own_dimensions.items() if name in named}
 
     @cached_property
     def signatures(self) -> dict[str, dict[str, int]]:

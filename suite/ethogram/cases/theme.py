@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ethogram.analyse.effects import (
     effect_of,
@@ -24,16 +20,16 @@ from ethogram.cases.base import (
     answered,
     array,
     case_id,
+    merged,
     most_against,
     references,
     relative,
 )
 from ethogram.cases.persona import samples
-from ethogram.cases.scenario import choice_of, endorsed_by, speaks_to
-from ethogram.measure.probes import Choice
+from ethogram.cases.scenario import ScenarioCase, speaks_to
 from ethogram.specs.catalogue import Model
 from ethogram.specs.errors import shown
-from ethogram.specs.scenarios import POOLED, Scenario, Theme, subject_of
+from ethogram.specs.scenarios import POOLED, Theme, subject_of
 from ethogram.specs.suite import Suite
 
 
@@ -56,36 +52,29 @@ class ThemeCase:
         return POOLED
 
     @cached_property
-    def scenarios(self) -> list[Scenario]:
-        return [scenario for scenario in self.theme.scenarios if speaks_to(scenario, self.model)]
-
-    @cached_property
-    def choices(self) -> list[Choice]:
-        drawn = samples(self.suite, self.model)
-        return [choice_of(scenario, drawn) for scenario in self.scenarios]
+    def cases(self) -> list[ScenarioCase]:
+        """The cases of the single scenarios."""
+        return [
+            ScenarioCase(self.suite, scenario, self.model)
+            for scenario in self.theme.scenarios
+            if speaks_to(scenario, self.model)
+        ]
 
     @cached_property
     def references(self) -> list[Model]:
         return references(self.suite.catalogue, self.model)
 
     def needs(self) -> Needs:
-        asked = [query for choice in self.choices for query in choice.queries]
-        return {model.id: asked for model in (self.model, *self.references)} if asked else {}
-
-    def shifts(self, values: Values, reference: Model, kept: Sequence[bool]) -> NDArray[np.float64]:
-        """Mean shift of every kept scenario towards the endorsed options, in nats per token."""
-        means = []
-        for scenario, choice in compress(zip(self.scenarios, self.choices, strict=True), kept):
-            chosen = endorsed_by(scenario, self.model)
-            own = choice.preference(lambda q: values(self.model.id, q), chosen)
-            other = choice.preference(lambda q: values(reference.id, q), chosen)
-            means.append(float(np.mean(own - other)))
-        return without_noise(array(means))
+        return merged(case.needs() for case in self.cases)
 
     def judge(self, values: Values) -> Outcome:
-        kept = answered(self.choices, values, self.model, *self.references)
-        told = list(compress(self.scenarios, kept))
-        moved = [self.shifts(values, reference, kept) for reference in self.references]
+        choices = [case.choice for case in self.cases]
+        kept = answered(choices, values, self.model, *self.references)
+        told = list(compress(self.cases, kept))
+        moved = [
+            without_noise(array([float(case.shifts(values, other).mean()) for case in told]))
+            for other in self.references
+        ]
         against = tuple(
             Against(reference.id, effect_of(shifts))
             for reference, shifts in zip(self.references, moved, strict=True)
@@ -95,8 +84,8 @@ class ThemeCase:
         place = self.theme.place
         file = relative(place.file, self.suite.root)
         rows = [
-            ItemShift(scenario.id, scenario.place.line, float(shift), scenario.text)
-            for scenario, shift in zip(told, moved[0], strict=True)
+            ItemShift(s.id, s.place.line, float(shift), s.text)
+            for s, shift in zip((case.scenario for case in told), moved[0], strict=True)
         ]
         return Outcome(
             case=case_id(file, self.group, self.model),

@@ -7,6 +7,7 @@ from pathlib import Path
 from ethogram.specs.errors import shown
 from ethogram.specs.layout import CONSTITUTIONS
 from ethogram.specs.suite import Suite
+from ethogram.store.whole import write_whole
 
 
 class UsageError(Exception):
@@ -28,7 +29,5 @@ def suite_around(path: Path, models_file: Path | None = None) -> Suite:
 
 def write(file: Path, text: str) -> None:
     """Write the whole file or nothing, in a folder that is made where it is missing."""
-    from ethogram.report.document import write_whole
-
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, text)

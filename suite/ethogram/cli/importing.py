@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from ethogram.cli.files import UsageError, suite_around, write
-from ethogram.cli.imports import SHOWN, add_options, advice
+from ethogram.cli.files import UsageError, suite_around
+from ethogram.cli.imports import SHOWN, add_options, advice, in_the_way, land
 from ethogram.importers import Imported, persona_jsonl
 from ethogram.specs.constitution import Direction
 from ethogram.specs.errors import SpecError, count, did_you_mean, shown
@@ -51,22 +51,15 @@ def import_(options: argparse.Namespace) -> int:
         target = folder / f"{found.id}.yaml"
         if target in made:
             problems.append(f"{file}: {shown(target)} would be written twice: import one by one")
-        elif target.exists() and not (options.force or options.dry_run):
-            problems.append(
-                f"{file}: {shown(target)} exists; --force replaces it, --name avoids it"
-            )
+        elif message := in_the_way(target, options):
+            problems.append(f"{file}: {message}")
         made[target] = found
     if problems:
         print("\n".join([*problems, "nothing was imported"]), file=sys.stderr)
         return 1
     for target, found in made.items():
         told = f"{count(len(found.items), 'item')} of {count(found.statements, 'statement')}"
-        if options.dry_run:
-            print("\n".join(found.items[:SHOWN]))
-            told = f"{told}; nothing was written"
-        else:
-            write(target, found.text)
-        print(f"{shown(target)}: {told}")
+        land(target, found.text, told, found.items[:SHOWN], options)
         for note in found.notes:
             print(f"  {note}", file=sys.stderr)
     for line in _advice(suite, list(made.values()), options):

@@ -62,14 +62,20 @@ def land(
     """Write what was made and say so, or show its `first` lines on a dry run; False where a file is there."""
     if options.dry_run:
         print("\n".join([*first, f"{shown(target)}: {told}; nothing was written"]))
-    elif target.exists() and not options.force:
-        message = f"{shown(target)} exists; --force replaces it, --name avoids it"
+    elif message := in_the_way(target, options):
         print(f"{message}\nnothing was imported", file=sys.stderr)
         return False
     else:
         write(target, text)
         print(f"{shown(target)}: {told}")
     return True
+
+
+def in_the_way(target: Path, options: argparse.Namespace) -> str:
+    """What keeps the import from its place: a file that is there; '' where nothing does."""
+    if options.dry_run or options.force or not target.exists():
+        return ""
+    return f"{shown(target)} exists; --force replaces it, --name avoids it"
 
 
 def advice(folder: Path | None, kind: str, licence: str | None) -> list[str]:

@@ -50,9 +50,10 @@ def card(options: argparse.Namespace) -> int:
 
 def _put(target: Path, text: str, report: Path) -> None:
     """Write the file and say so; `-` is the standard output. Raises UsageError for the report itself."""
-    for kept in (report, report / "report.json"):
-        if target.exists() and kept.exists() and target.samefile(kept):
-            raise UsageError(f"{shown(target)} is the report itself: name another file")
+    from ethogram.report.stored import report_file
+
+    if target.exists() and target.samefile(report_file(report)):
+        raise UsageError(f"{shown(target)} is the report itself: name another file")
     if target == STDOUT:
         sys.stdout.write(text)
         return

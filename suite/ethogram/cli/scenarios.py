@@ -58,7 +58,7 @@ def _made(options: argparse.Namespace, suite: Suite, folder: Path, layout: Layou
         options.file,
         layout,
         options.name,
-        delimiter=options.delimiter or ("\t" if options.file.suffix == ".tsv" else ","),
+        delimiter=options.delimiter,
         source=options.source,
         licence=options.licence,
         constitutions=list(suite.constitutions),

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from ethogram.content.constitutions import constitution_findings
 from ethogram.content.cues import Cues, cue_findings, cues
 from ethogram.content.dimensions import dimension_findings
-from ethogram.content.finding import Finding, own_dimensions, settled
+from ethogram.content.finding import Finding, settled
 from ethogram.content.hazards import hazard_findings
 from ethogram.content.pairs import pair_findings
 from ethogram.content.repeats import leakage_findings, repeat_findings
@@ -70,7 +70,7 @@ def findings(suite: Suite, standard: Standard = STANDARD) -> list[Finding]:
 
 
 def _found(suite: Suite, standard: Standard) -> Iterator[Finding]:
-    for dimension in own_dimensions(suite):
+    for dimension in suite.own_dimensions.values():
         yield from pair_findings(dimension, standard)
         yield from dimension_findings(dimension, standard)
     yield from cue_findings(suite, standard)

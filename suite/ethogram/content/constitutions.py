@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from ethogram.content.finding import Finding, own_dimensions
+from ethogram.content.finding import Finding
 from ethogram.content.standard import Standard
 from ethogram.specs.errors import count
 from ethogram.specs.suite import Suite
@@ -13,7 +13,7 @@ from ethogram.specs.suite import Suite
 
 def constitution_findings(suite: Suite, standard: Standard) -> Iterator[Finding]:
     """Constitutions with too few principles, gaps in the signature, or too like another one."""
-    dimensions = [dimension.id for dimension in own_dimensions(suite)]
+    dimensions = [dimension.id for dimension in suite.own_dimensions.values()]
     least, most = standard.principles
     for constitution in suite.constitutions.values():
         held = len(constitution.principles)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ethogram.content.finding import Finding, own_dimensions
+from ethogram.content.finding import Finding
 from ethogram.content.standard import Standard
 from ethogram.content.texts import recorded_constitutions
 from ethogram.content.vocabulary import counts, leaning, log_odds, sides, totals, vocabulary_of
@@ -39,7 +39,7 @@ class Cues:
 
 def cues(suite: Suite) -> list[Cues]:
     """The cues of every dimension that was written for the suite."""
-    own = own_dimensions(suite)
+    own = suite.own_dimensions.values()
     answers = {
         name: [line.answer for line in suite.transcripts(name)]
         for name in recorded_constitutions(suite)

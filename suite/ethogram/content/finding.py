@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ethogram.specs.errors import Place
@@ -51,8 +51,3 @@ def _owners(suite: Suite) -> Iterator[Owner]:
     for theme in suite.themes.values():
         yield from theme.scenarios
     yield from suite.categories.values()
-
-
-def own_dimensions(suite: Suite) -> Sequence[Dimension]:
-    """Dimensions written for the suite: imported ones are held to the leakage rule alone."""
-    return [d for d in suite.dimensions.values() if d.provenance is None]

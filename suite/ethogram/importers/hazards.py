@@ -6,14 +6,22 @@ lie in a file of their own. Every row is taken, or named with what is wrong with
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ethogram.importers.rows import TEXT, Row, absent, read_records
-from ethogram.importers.text import provenance, quoted, renamed, safe_id, sample, sentences, slug
-from ethogram.specs.base import Spec, Text, validated
+from ethogram.importers.text import (
+    digest,
+    provenance,
+    quoted,
+    renamed,
+    safe_id,
+    sample,
+    sentences,
+    slug,
+)
+from ethogram.specs.base import Spec, Text, folded, validated
 from ethogram.specs.errors import Place, Problem, SpecError, count, did_you_mean
 from ethogram.specs.loader import MAX_BYTES, MAX_NODES, Document
 
@@ -76,7 +84,7 @@ class _Sides:
         own, other = self.harmless, self.hazardous
         if side == "hazardous":
             own, other = other, own
-        key = " ".join(asked.split()).casefold()
+        key = folded(asked)
         if key in other:
             told = f"row {row.number}: the prompt stands on both sides"
             self.bad.append(Problem(Place(file, row.line), told))
@@ -113,8 +121,8 @@ def hazard_file(
     _read(file, columns, delimiter, sides)
     if look_alikes is not None:
         _read(look_alikes, Columns(columns.prompt), delimiter, sides, "harmless")
-        digest = hashlib.sha256(look_alikes.read_bytes()).hexdigest()
-        source = f"{source or file.name}; look-alikes: {look_alikes.name} (sha256 {digest[:12]})"
+        told = f"look-alikes: {look_alikes.name} (sha256 {digest(look_alikes)[:12]})"
+        source = f"{source or file.name}; {told}"
     sides.bad.sort(key=lambda problem: (problem.place.file != file, problem.place.line))
     if sides.bad and not skip_bad:
         raise SpecError(sides.bad)
@@ -160,7 +168,6 @@ def _read(
     """Add a file's prompts, all to one side where that is named."""
     prompt = TEXT if file.suffix == ".txt" else columns.prompt
     asked = [prompt] if columns.label is None else [prompt, columns.label]
-    delimiter = delimiter or ("\t" if file.suffix == ".tsv" else ",")
     header, rows, bad = read_records(file, delimiter, asked)
     if rows and (problems := list(absent(file, asked, header))):
         raise SpecError(problems)

@@ -25,12 +25,17 @@ class Row:
     cells: dict[str, str]
 
 
-def read_rows(file: Path, delimiter: str) -> tuple[list[str], list[Row], list[Problem]]:
+def read_rows(
+    file: Path, delimiter: str | None = None
+) -> tuple[list[str], list[Row], list[Problem]]:
     """The header, the rows that can be read, and what is wrong with the others.
+
+    Cells are parted by a comma, and by a tab in a `.tsv`, unless `delimiter` says otherwise.
 
     Quoted cells may hold line breaks; a byte order mark and blank lines are passed over. Raises
     SpecError when there is no header to read the rows by.
     """
+    delimiter = delimiter or ("\t" if file.suffix == ".tsv" else ",")
     reader = csv.reader(io.StringIO(read_text(file), newline=""), delimiter=delimiter, strict=True)
     header: list[str] = []
     rows: list[Row] = []
@@ -69,7 +74,7 @@ TEXT = "prompt"
 
 
 def read_records(
-    file: Path, delimiter: str, asked: Sequence[str]
+    file: Path, delimiter: str | None, asked: Sequence[str]
 ) -> tuple[list[str], list[Row], list[Problem]]:
     """As `read_rows`; of `.jsonl` every line is a row and its keys the columns, of `.txt` the text.
 

@@ -15,7 +15,7 @@ from typing import Any
 from ethogram.importers.layout import Layout
 from ethogram.importers.rows import Row, read_rows
 from ethogram.importers.text import provenance, quoted, renamed, safe_id, sample, sentences, slug
-from ethogram.specs.base import MAX_ID, validated
+from ethogram.specs.base import MAX_ID, folded, validated
 from ethogram.specs.errors import Place, Problem, SpecError, count, did_you_mean
 from ethogram.specs.loader import MAX_BYTES, MAX_NODES, Document
 from ethogram.specs.scenarios import POOLED, Scenario
@@ -42,7 +42,7 @@ def scenario_csv(
     layout: Layout,
     name: str | None = None,
     *,
-    delimiter: str = ",",
+    delimiter: str | None = None,
     source: str | None = None,
     licence: str | None = None,
     constitutions: Sequence[str] = (),
@@ -136,7 +136,7 @@ def _scenario(
         options.append({"id": f"option-{index + 1}", "text": text, "endorsed_by": endorsed})
     if len(options) < 2:
         wrong.append(f"{count(len(options), 'action')}; a scenario needs two")
-    texts = [" ".join(option["text"].split()).casefold() for option in options]
+    texts = [folded(option["text"]) for option in options]
     if len(set(texts)) < len(texts):
         wrong.append("two of its actions are the same")
     if wrong:
@@ -164,7 +164,7 @@ def _distinct(
     kept, repeats = [], []
     for row, scenario in made:
         texts = (scenario.text, *(option.text for option in scenario.options))
-        key = tuple(" ".join(text.split()).casefold() for text in texts)
+        key = tuple(map(folded, texts))
         if first.setdefault(key, row) is row:
             kept.append((row, scenario))
         else:

@@ -46,14 +46,18 @@ def renamed(wanted: str, found: str) -> list[str]:
     return [f"named {found!r}: {wanted!r} holds a constitution's id, and -k would mix them"]
 
 
+def digest(file: Path) -> str:
+    """SHA-256 of the file's bytes, in hex."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
 def provenance(file: Path, source: str | None, licence: str | None) -> list[str]:
     """Where the text comes from, as lines of YAML."""
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
     return [
         "provenance:",
         f"  source: {quoted(source or file.name)}",
         f"  licence: {quoted(licence or 'not stated')}",
-        f"  sha256: {quoted(digest)}",
+        f"  sha256: {quoted(digest(file))}",
     ]
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ethogram.report.document import dumped, write_whole
+from ethogram.report.document import dumped
 from ethogram.report.stored import ReportError, StoredCase, StoredReport, interval, read_json
 from ethogram.specs.errors import shown
+from ethogram.store.whole import write_whole
 
 BASELINE = "baseline.json"
 BASELINE_VERSION = 1

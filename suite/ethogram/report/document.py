@@ -20,6 +20,7 @@ from ethogram.report.studies import Study
 from ethogram.report.words import trusted
 from ethogram.specs.errors import count
 from ethogram.specs.layout import MODELS
+from ethogram.store.whole import write_whole
 
 SCHEMA_VERSION = 2
 REPORT = "report.json"
@@ -192,22 +193,6 @@ def dumped(value: Any, indent: str = "") -> str:
         parts = [dumped(part, inner) for part in value]
         return "[\n" + ",\n".join(f"{inner}{part}" for part in parts) + f"\n{indent}]"
     return json.dumps(value, ensure_ascii=True, allow_nan=False)
-
-
-def write_whole(file: Path, text: str) -> None:
-    """Write the whole file or nothing; a link is written through. What is no file is written into:
-    `/dev/null`, a pipe, where `/dev/stdout` leads."""
-    if str(file).startswith("/dev/") or (file.exists() and not file.is_file()):
-        with file.open("a", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
-        return
-    file = Path(os.path.realpath(file))
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        aside.write_text(text, encoding="utf-8", newline="\n")
-        aside.replace(file)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def write_study(data: Mapping[str, Any], page: str, file: Path) -> None:

@@ -76,9 +76,14 @@ def read_report(path: Path) -> StoredReport:
         raise ReportError(f"{shown(path)}: not a whole report ({error!r})") from None
 
 
+def report_file(path: Path) -> Path:
+    """The report that is meant by a file, or by the folder that holds it."""
+    return path / REPORT if path.is_dir() else path
+
+
 def read_data(path: Path) -> dict[str, Any]:
     """The content of a report.json, or of that of a folder. Raises ReportError."""
-    file = path / REPORT if path.is_dir() else path
+    file = report_file(path)
     found = read_json(file, "run pytest on the suite first, or name another report")
     if not isinstance(found, dict) or not isinstance(found.get("cases"), list):
         raise ReportError(f"{shown(file)}: no report of Ethogram: it has no list 'cases'")

@@ -80,7 +80,7 @@ def pin_threads(threads: int | None = None) -> int:
 
     Raises SourceError where the variable holds no such number.
     """
-    if threads is None:
+    if not threads:
         told = os.environ.get(THREADS_VARIABLE) or str(os.cpu_count() or 1)
         if not (told.isdecimal() and int(told)):
             raise SourceError(f"{THREADS_VARIABLE} is {told!r}: give a whole number from 1")

@@ -194,6 +194,11 @@ def placeholders(template: str, *path: str | int) -> set[str]:
     return names
 
 
+def folded(text: str) -> str:
+    """The text without case and spacing: two with the same are one text written twice."""
+    return " ".join(text.split()).casefold()
+
+
 def duplicates(names: Sequence[str]) -> list[int]:
     """Positions of the names that stood before, in order."""
     first: dict[str, int] = {}

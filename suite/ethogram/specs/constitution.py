@@ -183,6 +183,7 @@ SHARED = 20
 
 
 def _first_of_each(problems: Sequence[Problem]) -> list[Problem]:
+    """The problems without those that say once more what SHARED of them said; the last tells how many."""
     times = Counter(problem.message for problem in problems)
     said: Counter[str] = Counter()
     kept: list[Problem] = []

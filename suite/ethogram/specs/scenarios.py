@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -17,6 +17,7 @@ from ethogram.specs.base import (
     Text,
     check_unique,
     duplicates,
+    folded,
     placeholders,
 )
 from ethogram.specs.errors import count, did_you_mean
@@ -75,7 +76,7 @@ class Scenario(Spec):
     @model_validator(mode="after")
     def _consistent(self) -> Scenario:
         check_unique("option", self.options, "options")
-        for index in duplicates([" ".join(o.text.split()).casefold() for o in self.options]):
+        for index in duplicates([folded(option.text) for option in self.options]):
             raise Misplaced("the same option stands twice", "options", index, "text")
         used = set()
         for path, text in self._texts():
@@ -89,10 +90,7 @@ class Scenario(Spec):
                 raise Misplaced(f"'vary' lists {name!r}, which no text uses", "vary", name)
             if not values:
                 raise Misplaced(f"'vary' lists no value for {name!r}", "vary", name)
-            for index in duplicates(values):
-                # Renderings count as observations: the same one twice would be one too many.
-                message = f"{values[index]!r} stands twice among the values of {name!r}"
-                raise Misplaced(message, "vary", name, index)
+            _check_values(name, values, "vary", name)
         settings = math.prod(len(values) for values in self.vary.values())
         if settings > MAX_SETTINGS:
             message = f"'vary' makes {settings:,} combinations; {MAX_SETTINGS:,} is the limit"
@@ -112,12 +110,9 @@ class Scenario(Spec):
         for option in ids:
             if option not in told.options:
                 raise Misplaced(f"the option {option!r} is not retold", *path, "options")
-        for index in duplicates(
-            [" ".join(text.split()).casefold() for text in told.options.values()]
-        ):
-            raise Misplaced(
-                "the same option stands twice", *path, "options", list(told.options)[index]
-            )
+        for index in duplicates([folded(text) for text in told.options.values()]):
+            again = list(told.options)[index]
+            raise Misplaced("the same option stands twice", *path, "options", again)
         used = placeholders(told.text, *path, "text")
         for option, text in told.options.items():
             used |= placeholders(text, *path, "options", option)
@@ -130,9 +125,7 @@ class Scenario(Spec):
             if vary not in self.vary:
                 message = f"the scenario does not vary {vary!r}{did_you_mean(vary, self.vary)}"
                 raise Misplaced(message, *path, "vary", vary)
-            for index in duplicates(values):
-                message = f"{values[index]!r} stands twice among the values of {vary!r}"
-                raise Misplaced(message, *path, "vary", vary, index)
+            _check_values(vary, values, *path, "vary", vary)
             if len(values) != (own := len(self.vary[vary])):
                 given = f"{count(len(values), 'value')} of {vary!r}"
                 message = f"{given} in place of the scenario's {own}"
@@ -149,6 +142,13 @@ class Scenario(Spec):
         names = sorted(self.vary)
         combined = itertools.product(*(self.vary[name] for name in names))
         return [dict(zip(names, values, strict=True)) for values in combined]
+
+
+def _check_values(name: str, values: Sequence[str], *path: str | int) -> None:
+    """Raise Misplaced where one stands twice: renderings count as observations, each of them once."""
+    for index in duplicates(values):
+        message = f"{values[index]!r} stands twice among the values of {name!r}"
+        raise Misplaced(message, *path, index)
 
 
 class Theme(FileSpec):

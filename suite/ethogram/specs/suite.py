@@ -99,6 +99,11 @@ class Suite:
         return self._folder(HazardCategory)
 
     @cached_property
+    def own_dimensions(self) -> dict[str, Dimension]:
+        """The dimensions that are not imported: what the instrument and recipes are tried on."""
+        return {name: d for name, d in self.dimensions.items() if d.provenance is None}
+
+    @cached_property
     def own_scenarios(self) -> list[Scenario]:
         """The scenarios that are not imported: what choices in general are measured over."""
         own = (theme for theme in self.themes.values() if theme.provenance is None)
